@@ -1,0 +1,1 @@
+"""From raw log exports to a proved fix."""

@@ -1,0 +1,1 @@
+"""The outside world comes in here, and only here."""

@@ -1,0 +1,202 @@
+"""The promised tables: column, type, unit, clock.
+
+Names say the unit: `…_at` a naive UTC TIMESTAMP for people, `…_us` integer microseconds since the Unix epoch for
+arithmetic. Bounds come in pairs, both ends inclusive: `starts_from <= true start <= starts_by`, likewise
+`ends_…`. A NULL bound is an honest "the evidence does not say": `starts_from` NULL reads minus infinity,
+`ends_by` NULL plus infinity.
+"""
+
+from typing import Final
+
+import ibis
+
+FOREVER: Final = 2**62
+"""Stands for plus infinity in integer µs: later than any instant a log can carry."""
+
+FRAMES: Final = "array<struct<file: string, line: int32, function: string, code: string, in_app: boolean>>"
+
+TABLES: Final[dict[str, ibis.Schema]] = {
+    # One row a file read. `bytes` and `lines` count the decompressed content, `file_bytes` the file as it lies on
+    # disk, `sha256` is the file's. bytes = record + continuation + blank + quarantined bytes.
+    "sources": ibis.schema(
+        {
+            "source_id": "int32",
+            "path": "string",
+            "sha256": "string",
+            "file_bytes": "int64",
+            "bytes": "int64",
+            "lines": "int64",
+            "records": "int64",
+            "record_bytes": "int64",
+            "continuation_lines": "int64",
+            "continuation_bytes": "int64",
+            "blank_lines": "int64",
+            "blank_bytes": "int64",
+            "quarantined": "int64",
+            "quarantined_bytes": "int64",
+            "format": "string",
+            "kind": "string",  # access | app | database | generic
+            "clock": "string",  # sources with the same clock may be compared stamp by stamp
+            "writer": "string",  # lines of one writer stand in the order in which they were written
+            "ordered_by": "string",  # writer: position orders ties | stamp: merged export, position says nothing
+            "marks": "string",  # what the stamp marks: start | finish | instant | unknown
+            "resolution_us": "int64",  # coarsest step of the stamps
+            "lag_us": "int64",  # how late the stamp may be taken behind what it marks
+            "first_at": "timestamp",
+            "last_at": "timestamp",
+        }
+    ),
+    # One row a record: its head line and the continuation lines folded into it. text is the raw record, without
+    # the final newline; bytes that are not UTF-8 stand as \xNN. line_no counts from 1.
+    "records": ibis.schema(
+        {
+            "record_id": "int64",
+            "source_id": "int32",
+            "line_no": "int64",
+            "line_count": "int32",
+            "byte_start": "int64",
+            "byte_end": "int64",  # exclusive, final newline included
+            "logged_at": "timestamp",
+            "logged_us": "int64",  # the stamp as written, read as UTC; NULL: no stamp
+            "resolution_us": "int64",
+            "level": "string",
+            "logger": "string",
+            "process": "string",
+            "thread": "string",
+            "request_id": "string",
+            "trace_id": "string",
+            "message": "string",
+            "fields": "json",  # what else the format's layout names
+            "text": "string",
+        }
+    ),
+    # One row an HTTP request, with bounds (inclusive, µs) of its start and finish on its clock.
+    "requests": ibis.schema(
+        {
+            "record_id": "int64",
+            "source_id": "int32",
+            "line_no": "int64",
+            "request_id": "string",
+            "method": "string",
+            "path": "string",
+            "route": "string",  # /api/jobs/4521 -> /api/jobs/{id}
+            "status": "int32",
+            "user_id": "string",
+            "client_ip": "string",
+            "entity": "string",  # what the request is about, e.g. a job's id
+            "request_key": "string",  # method, route, entity, user: equal for duplicates; NULL if one is unknown
+            "stamp_us": "int64",  # logged_us of its record
+            "starts_from": "int64",
+            "starts_by": "int64",
+            "ends_from": "int64",
+            "ends_by": "int64",
+            "duration_us": "int64",
+            "process": "string",
+            "clock": "string",
+            "writer": "string",  # NULL where position in the file orders nothing
+        }
+    ),
+    # One row an exception of a chain; position 0 is the first one printed (the root cause), the highest position the
+    # one that propagated.
+    "exceptions": ibis.schema(
+        {
+            "record_id": "int64",
+            "position": "int32",
+            "is_last": "boolean",
+            "type": "string",
+            "message": "string",
+            "frames": FRAMES,  # outermost call first
+            "fingerprint": "string",
+            "sqlstate": "string",
+            "constraint_name": "string",
+            "key_columns": "array<string>",
+            "key_values": "array<string>",
+        }
+    ),
+    # One row a statement that a database log shows. started_us/finished_us are stamps of the database's clock,
+    # both known to resolution_us; wait_us is time spent waiting for another transaction's lock.
+    "statements": ibis.schema(
+        {
+            "record_id": "int64",
+            "source_id": "int32",
+            "line_no": "int64",
+            "request_id": "string",
+            "session": "string",
+            "vxid": "string",
+            "xid": "int64",
+            "started_us": "int64",
+            "finished_us": "int64",
+            "resolution_us": "int64",
+            "wait_us": "int64",
+            "sql": "string",
+            "params": "string",
+            "shape": "string",  # the statement with its literals replaced by ?
+            "table_name": "string",
+            "kind": "string",  # read | lock | insert | update | delete | begin | commit | rollback | savepoint | other
+            "sqlstate": "string",  # NULL: it succeeded as far as the log shows
+            "error": "string",
+            "clock": "string",
+            "writer": "string",
+        }
+    ),
+    # from_record is a request's record; to_record an exception's or statement's.
+    "links": ibis.schema(
+        {
+            "from_record": "int64",
+            "to_record": "int64",
+            "to_table": "string",  # exceptions | statements
+            "rule": "string",
+            "confidence": "float64",
+        }
+    ),
+    "deploys": ibis.schema(
+        {
+            "deployed_at": "timestamp",
+            "deployed_us": "int64",
+            "resolution_us": "int64",
+            "version": "string",
+            "revision": "string",
+            "note": "string",
+            "path": "string",
+            "line_no": "int64",
+        }
+    ),
+    "commits": ibis.schema(
+        {
+            "revision": "string",
+            "parent": "string",
+            "authored_at": "timestamp",
+            "committed_at": "timestamp",
+            "author": "string",
+            "subject": "string",
+            "files": "int32",
+        }
+    ),
+    "hunks": ibis.schema(
+        {
+            "revision": "string",
+            "path": "string",
+            "old_start": "int32",
+            "old_lines": "int32",
+            "new_start": "int32",
+            "new_lines": "int32",
+            "text": "string",
+        }
+    ),
+    # What could not be read as a record of its format, kept by its place.
+    "quarantine": ibis.schema(
+        {
+            "source_id": "int32",
+            "line_no": "int64",
+            "line_count": "int32",
+            "byte_start": "int64",
+            "byte_end": "int64",
+            "reason": "string",
+        }
+    ),
+}
+
+
+def table(name: str) -> ibis.Table:
+    """The promised table `name`, unbound: for expressions that any engine can run."""
+    return ibis.table(TABLES[name], name=name)
