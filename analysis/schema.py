@@ -42,6 +42,7 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "marks": "string",  # what the stamp marks: start | finish | instant | unknown
             "resolution_us": "int64",  # coarsest step of the stamps
             "lag_us": "int64",  # how late the stamp may be taken behind what it marks
+            "damage": "string",  # where and why the file could not be read to its end; NULL: it was
             "first_at": "timestamp",
             "last_at": "timestamp",
         }

@@ -14,7 +14,9 @@ import pandas as pd
 
 from analysis import engine
 
-ROW = re.compile(r"^\s*(?P<key>\S+)  (?P<name>\S+)  (?P<picture> *[\[?][=.]*[\]?])(?:\s+(?P<status>\d{3}))?\s*$")
+ROW = re.compile(
+    r"^\s*(?P<key>\S+)  (?P<name>\S+)  (?P<picture> *[\[?][=.]*[\]?])(?:\s+(?P<status>\d{3}))?\s*$"
+)
 
 
 def drawn(picture: str, resolution_us: int = 1, **columns: object) -> duckdb.DuckDBPyConnection:

@@ -1,0 +1,185 @@
+"""The command line: each command one call into the package."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from analysis.case import FILE, CaseError, zone_name
+from analysis.discover import discover, to_toml
+from analysis.evidence.changes import GitMissing, RepositoryUnreadable
+from analysis.evidence.deploys import DeploysError
+from analysis.evidence.formats import FormatError
+from analysis.evidence.reading import Unopenable
+from analysis.evidence.seal import SealError
+from analysis.files import write_whole
+from analysis.investigation import open_case
+from analysis.notebook_parameters import ParameterRefused
+from analysis.notebook_run import NotebookFailed
+from analysis.report import jobs_for, make_report
+from analysis.safe_text import safe
+from analysis.store import LockedError, OpenCase
+from analysis.verdict import read_verdict
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+DONE, BAD_INPUT, NOTEBOOK_FAILED, REFUSED, INCIDENT = 0, 2, 3, 4, 10
+HALF_WINDOW = timedelta(minutes=30)
+MENDABLE = (
+    CaseError,
+    DeploysError,
+    FormatError,
+    GitMissing,
+    ParameterRefused,
+    RepositoryUnreadable,
+    Unopenable,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    options = parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except MENDABLE as error:
+        return said(error, BAD_INPUT)
+    except NotebookFailed as error:
+        return said(error, NOTEBOOK_FAILED)
+    except (LockedError, SealError) as error:
+        return said(error, REFUSED)
+
+
+def said(error: Exception, code: int) -> int:
+    print(f"error: {safe(error)}", file=sys.stderr)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="python -m analysis", description="Forensics of production incidents."
+    )
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    report = commands.add_parser("report", help="run the notebooks on a case and write an HTML report")
+    report.add_argument("case", type=Path, help=f"a folder with {FILE}, or just with logs")
+    report.add_argument("--out", type=Path, help="where to write (default: reports/NAME)")
+    report.add_argument(
+        "--around", help="look at half an hour on either side, e.g. 15:47 or 2026-03-11T15:47"
+    )
+    report.add_argument("--zone", default="", help="IANA zone of --around and of stamps that carry none")
+    report.add_argument("--ignore-request-ids", action="store_true", help="as if no log carried a request id")
+    report.add_argument("--exit-code", action="store_true", help="exit with 10 if an incident was found")
+    report.set_defaults(command=run_report)
+    new = commands.add_parser("new", help=f"look at a folder of logs and write a {FILE} to start from")
+    new.add_argument("folder", type=Path)
+    new.add_argument("--zone", default="", help="IANA zone of stamps that carry none")
+    new.set_defaults(command=run_new)
+    lab = commands.add_parser("lab", help="open JupyterLab on copies of the notebooks")
+    lab.add_argument("case", type=Path)
+    lab.set_defaults(command=run_lab)
+    return whole
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Load, run the notebooks, write the page; say in five lines what was found."""
+    folder = options.case.resolve()
+    say(f"loading {options.case}")
+    opened = open_case(folder, options.zone, not options.ignore_request_ids, progress=on_terminal)
+    out = (options.out or Path("reports") / folder.name).resolve()
+    since, until = around(opened, options.around, options.zone)
+    parameters = {
+        "case_folder": str(folder),
+        "out": str(out),
+        "since": since,
+        "until": until,
+        "zone": options.zone,
+        "request_ids": not options.ignore_request_ids,
+    }
+    title, ledger = opened.case.title, {"sources": facts(opened), "database": opened.manifest.root}
+    opened.close()
+    notebooks = sorted(NOTEBOOKS.glob("*.ipynb"))
+    say(f"running {len(notebooks)} notebooks")
+    shutil.rmtree(out / "answers", ignore_errors=True)
+    report = make_report(jobs_for(notebooks, out, parameters), out, title, facts=ledger)
+    verdict = read_verdict(out)
+    for line in five_lines(verdict.verdict, [finding["claim"] for finding in verdict.findings]):
+        say(line)
+    say(str(report.page))
+    return INCIDENT if options.exit_code and verdict.incident else DONE
+
+
+def five_lines(verdict: str, claims: Sequence[str]) -> list[str]:
+    """The verdict and the first claims, five lines in all."""
+    return [f"verdict: {verdict}", *(f"- {claim}" for claim in claims)][:5]
+
+
+def facts(opened: OpenCase) -> list[dict[str, object]]:
+    """What was read, for the ledger."""
+    columns = "path, sha256, bytes, lines, records, quarantined, format"
+    rows = opened.sql(f"SELECT {columns} FROM sources ORDER BY source_id").to_dict("records")  # noqa: S608
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def around(opened: OpenCase, instant: str | None, zone: str) -> tuple[str, str]:
+    """The window around an instant, as ISO stamps; open on both sides if none is given.
+
+    A time without a date is the last one of the logs' last day. Raises CaseError.
+    """
+    if not instant:
+        return "", ""
+    here = ZoneInfo(zone_name(zone or opened.case.zone, "--zone"))
+    try:
+        if "T" in instant or " " in instant:
+            given = datetime.fromisoformat(instant)
+        else:
+            time = datetime.strptime(instant, "%H:%M:%S" if instant.count(":") == 2 else "%H:%M").time()
+            last = opened.sql("SELECT max(last_at) AS last_at FROM sources")["last_at"][0]
+            day = last.tz_localize("UTC").tz_convert(here).date()
+            given = datetime.combine(day, time)
+    except (ValueError, AttributeError) as error:
+        raise CaseError(f"--around {instant}: wanted a time such as 15:47 or 2026-03-11T15:47") from error
+    centre = given if given.tzinfo else given.replace(tzinfo=here)
+    return (centre - HALF_WINDOW).isoformat(), (centre + HALF_WINDOW).isoformat()
+
+
+def run_new(options: argparse.Namespace) -> int:
+    """Write a case.toml for a folder of logs."""
+    file = options.folder / FILE
+    if file.exists():
+        raise CaseError(f"{file} is there already; edit it, or remove it first")
+    found = discover(options.folder, options.zone or None)
+    write_whole(file, to_toml(found).encode())
+    for note in found.notes:
+        say(note)
+    say(f"{file}: look it over, then: python -m analysis report {options.folder}")
+    return DONE
+
+
+def run_lab(options: argparse.Namespace) -> int:
+    """Copy the notebooks to lab/ (those that are not there yet) and open JupyterLab there."""
+    lab = Path("lab")
+    lab.mkdir(exist_ok=True)
+    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if not (lab / notebook.name).exists():
+            shutil.copy(notebook, lab / notebook.name)
+    say(f"copies of the notebooks are in {lab}; case: {options.case}")
+    return subprocess.run([sys.executable, "-m", "jupyter", "lab", str(lab)], check=False).returncode
+
+
+def say(line: str) -> None:
+    print(safe(line), flush=True)
+
+
+def on_terminal(path: str, done: int, size: int) -> None:
+    """Progress on one line of a terminal; nothing elsewhere."""
+    if sys.stderr.isatty():
+        share = 100 * done // size if size else 100
+        end = "\n" if done >= size else ""
+        print(f"\r  {safe(path)} {share} %", end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

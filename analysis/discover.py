@@ -1,0 +1,185 @@
+"""A folder of logs -> the case it makes, and the case.toml to start from."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.case import FILE, Case, CaseError, Fields, SourceSpec, zone_name
+from analysis.evidence.formats import Format, detect, with_case
+from analysis.evidence.load import PEEK_BYTES, read_up_to
+from analysis.evidence.reading import Unopenable, open_evidence
+
+KEY_VALUE = re.compile(r'(?:^|[\s?&{,"])([A-Za-z_][A-Za-z0-9_.-]{0,40})"?[=:]\s?"?([^\s&",}]{1,80})')
+ID_VALUE = re.compile(
+    r"[0-9]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[A-Za-z]{1,8}[-_]?[0-9]{2,}"
+)
+REQUEST_ID = ("request_id", "requestid", "req_id", "x_request_id", "x-request-id", "correlation_id", "reqid")
+USER = ("user", "user_id", "userid", "username", "user_name", "account", "account_id", "customer_id", "uid")
+NO_ENTITY = {
+    "pid",
+    "tid",
+    "trace_id",
+    "span_id",
+    "parent_id",
+    "session_id",
+    "thread_id",
+    "process_id",
+    "client_id",
+}
+DEPLOY_NAME = re.compile(r"(deploy|release)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The case that a folder makes, and what was said of each file on the way."""
+
+    case: Case
+    notes: tuple[str, ...]
+
+
+def discover(folder: Path, zone: str | None = None) -> Discovery:
+    """Look at every file in `folder`: logs become sources, deploy lists and a repository are recognised.
+
+    Raises: CaseError if no file has a known format.
+    """
+    if not folder.is_dir():
+        raise CaseError(f"{folder}: not a folder; give the folder that the log exports lie in")
+    formats = with_case(folder)
+    sources: list[SourceSpec] = []
+    notes: list[str] = []
+    deploys: list[str] = []
+    repository: str | None = None
+    text: list[str] = []
+    for file in visible_files(folder):
+        path = str(file.relative_to(folder))
+        if DEPLOY_NAME.search(file.name) and file.suffix in (".csv", ".json", ".jsonl", ".ndjson"):
+            deploys.append(path)
+            continue
+        if file.suffix == ".bundle":
+            repository = path
+            continue
+        found, beginning = look_at(file, formats, notes)
+        if found is not None:
+            sources.append(SourceSpec(path, found.name))
+            text += beginning.decode("utf-8", "replace").splitlines() if found.kind != "database" else []
+    if (folder / ".git").exists():
+        repository = "."
+    if not sources:
+        raise CaseError(
+            f"{folder}: no file with a known format in it\n" + "\n".join(f"  {note}" for note in notes)
+        )
+    case = Case(
+        folder=folder,
+        title=folder.resolve().name,
+        sources=tuple(sources),
+        zone=zone_name(zone or "UTC", "--zone"),
+        fields=guess_fields(text),
+        deploys=tuple(deploys),
+        repository=repository,
+    )
+    return Discovery(case, tuple(notes))
+
+
+def visible_files(folder: Path) -> Iterable[Path]:
+    """Regular files below `folder`, sorted; hidden ones, notebooks and our own description left out."""
+    for file in sorted(folder.rglob("*")):
+        parts = file.relative_to(folder).parts
+        ours = file.name == FILE or file.suffix == ".ipynb" or parts[0] == "formats"
+        if file.is_file() and not ours and not any(part.startswith(".") for part in parts):
+            yield file
+
+
+def look_at(file: Path, formats: dict[str, Format], notes: list[str]) -> tuple[Format | None, bytes]:
+    """The format of one file, if any, and its beginning; what was seen is added to `notes`."""
+    try:
+        with open_evidence(file) as opened:
+            beginning = read_up_to(opened, PEEK_BYTES)
+    except Unopenable as error:
+        notes.append(f"{file.name}: not read: {error}")
+        return None, b""
+    candidates = detect(beginning, formats)
+    if not candidates:
+        notes.append(f"{file.name}: fits no known format")
+        return None, b""
+    best = candidates[0]
+    notes.append(f"{file.name}: {best.format.name}, {best.fits} of {best.of} lines fit")
+    return best.format, beginning
+
+
+def guess_fields(lines: Iterable[str]) -> Fields:
+    """Which keys carry the request's id, its user, and what it is about: by name, then by how often they stand."""
+    seen: Counter[str] = Counter()
+    ids: Counter[str] = Counter()
+    values: dict[str, set[str]] = {}
+    for line in lines:
+        for key, value in KEY_VALUE.findall(line[:4096]):
+            seen[key] += 1
+            ids[key] += bool(ID_VALUE.fullmatch(value))
+            if len(values.setdefault(key, set())) < 3:
+                values[key].add(value)
+    request_id, user = first_named(REQUEST_ID, seen), first_named(USER, seen)
+    about = [
+        key
+        for key, count in ids.most_common()
+        if key not in (request_id, user) and key.lower() not in NO_ENTITY and count and len(values[key]) > 1
+    ]
+    named = [key for key in about if key.lower().endswith(("_id", "id", "_no", "number"))]
+    return Fields(entity=named[0] if named else None, user=user, request_id=request_id)
+
+
+def first_named(names: Iterable[str], seen: Counter[str]) -> str | None:
+    lower = {key.lower(): key for key in seen}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def to_toml(discovery: Discovery) -> str:
+    """A commented case.toml to start from."""
+    case = discovery.case
+    lines = [
+        f"title = {quoted(case.title)}",
+        "",
+        "# IANA zone of stamps that carry none; the date of stamps that have only a time.",
+        f"zone = {quoted(case.zone)}",
+        "# date = 2026-03-11",
+        "",
+        "# What the report looks at; everything if left out.",
+        "# window = { since = 2026-03-11T15:00:00Z, until = 2026-03-11T16:30:00Z }",
+        "",
+        f"deploys = {listed(case.deploys)}" if case.deploys else '# deploys = "deploys.csv"',
+        f"repository = {quoted(case.repository)}" if case.repository else '# repository = "history.bundle"',
+        "",
+        "# Keys under which the logs say what a request is about, by whom, and its id.",
+        "[fields]",
+        *(
+            f"{name} = {quoted(value)}" if value else f'# {name} = "…"'
+            for name, value in (
+                ("entity", case.fields.entity),
+                ("user", case.fields.user),
+                ("request_id", case.fields.request_id),
+            )
+        ),
+        "",
+        "# One [[source]] a file or glob. clock: sources with the same one may be compared stamp by stamp.",
+        '# ordered_by: "writer" if lines stand as one writer wrote them, "stamp" for a merged or sorted export.',
+        *(f"# {note}" for note in discovery.notes),
+    ]
+    for source in case.sources:
+        lines += [
+            "",
+            "[[source]]",
+            f"path = {quoted(source.path)}",
+            f"format = {quoted(source.format or '')}",
+        ]
+        lines += ['# clock = "host"', '# ordered_by = "writer"', "# lag_ms = 1"]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string."""
+    return '"' + re.sub(r'[\x00-\x1f\x7f"\\]', lambda each: f"\\u{ord(each[0]):04x}", text) + '"'
+
+
+def listed(items: Iterable[str]) -> str:
+    return "[" + ", ".join(quoted(item) for item in items) + "]"

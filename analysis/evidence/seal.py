@@ -1,0 +1,130 @@
+"""The seal: a manifest beside the database that says what was read, what came of it, and that both are unchanged."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from analysis.schema import TABLES
+
+SCHEMA_VERSION = 1
+MANIFEST = "case.manifest.json"
+
+
+class SealError(Exception):
+    """The database is not the one that was written, or cannot be told to be."""
+
+
+class LostBytes(Exception):
+    """A file's bytes or lines do not add up: a fault of this kit, never of the file."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file as it lay there when it was read."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a load read and made. `root` hashes everything else, the former manifest's root included."""
+
+    schema_version: int
+    tool_version: str
+    settings: dict[str, Any]
+    inputs: list[Input]
+    problems: list[str]  # rows of the lists beside the logs that could not be read
+    tables: dict[str, dict[str, Any]]
+    database: str  # the file's name: the manifest is what makes a database the current one
+    database_sha256: str
+    former: str
+    root: str = ""
+
+    def rooted(self) -> "Manifest":
+        return Manifest(**{**self.__dict__, "root": self.computed_root()})
+
+    def computed_root(self) -> str:
+        body = asdict(self) | {"root": ""}
+        return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1, sort_keys=True, default=str) + "\n").encode()
+
+
+def read_manifest(file: Path) -> Manifest | None:
+    """The manifest in `file`; None if there is none. Raises SealError if it is no manifest or was changed."""
+    if not file.is_file():
+        return None
+    try:
+        given = json.loads(file.read_bytes())
+        manifest = Manifest(**{**given, "inputs": [Input(**each) for each in given["inputs"]]})
+    except (ValueError, TypeError, KeyError) as error:
+        raise SealError(
+            f"{file}: not a manifest of this kit ({error}); delete {file.parent} to rebuild it"
+        ) from error
+    if manifest.root != manifest.computed_root():
+        raise SealError(
+            f"{file}: changed after it was written; delete {file.parent} to rebuild from the inputs"
+        )
+    return manifest
+
+
+def look(file: Path, path: str) -> Input:
+    """What a later look must find unchanged, without reading the file."""
+    state = file.stat()
+    return Input(path, state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+def digests(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """Rows and an order-free digest of every promised table."""
+    found = {}
+    for name in TABLES:
+        query = f"SELECT count(*), coalesce(bit_xor(hash(t)), 0)::UBIGINT FROM {name} AS t"  # noqa: S608 - our own names
+        rows, digest = connection.execute(query).fetchall()[0]
+        found[name] = {"rows": rows, "digest": f"{digest:016x}"}
+    return found
+
+
+UNBALANCED = """
+SELECT path FROM sources
+WHERE bytes <> record_bytes + continuation_bytes + blank_bytes + quarantined_bytes
+   OR lines <> records + continuation_lines + blank_lines + quarantined
+   OR records <> (SELECT count(*) FROM records AS r WHERE r.source_id = sources.source_id)
+   OR record_bytes + continuation_bytes
+      <> (SELECT coalesce(sum(byte_end - byte_start), 0) FROM records AS r WHERE r.source_id = sources.source_id)
+   OR quarantined_bytes
+      <> (SELECT coalesce(sum(byte_end - byte_start), 0) FROM quarantine AS q WHERE q.source_id = sources.source_id)
+"""
+
+
+def check_accounts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every byte and line of every source is in exactly one account. Raises LostBytes."""
+    for (path,) in connection.execute(UNBALANCED).fetchall():
+        raise LostBytes(
+            f"{path}: bytes or lines are not all accounted for; please report this with the file's shape"
+        )
+
+
+def sha256(file: Path) -> str:
+    """The file's SHA-256, hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check(manifest: Manifest, database: Path) -> None:
+    """Raises SealError unless `database` is, byte for byte, the one that the manifest seals."""
+    if not database.is_file():
+        raise SealError(
+            f"{database}: missing, though its manifest is there; delete {database.parent} to rebuild"
+        )
+    if Path(f"{database}.wal").exists() or sha256(database) != manifest.database_sha256:
+        raise SealError(
+            f"{database}: changed after it was sealed; delete {database.parent} to rebuild from the inputs"
+        )

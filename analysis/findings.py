@@ -1,0 +1,309 @@
+"""What the tables say, in sentences: each with its number, the records it rests on, and what these cannot show.
+
+Pure: DataFrames and signals in, findings out. A claim holds no log text but names (users, routes, versions), which
+whoever shows it escapes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.signals.spikes import Spike
+
+SECOND_US: Final = 1_000_000
+JUDGED: Final = (
+    *("method", "route", "overlapping_failed", "overlapping_passed", "single_failed", "single_passed"),
+    *("risk_ratio", "ratio_low", "ratio_high", "p_adjusted", "verdict"),
+)
+"""Columns of `correlate.suspects` worth showing."""
+
+NAMED: Final = 5  # so many users are named in a sentence, the rest counted
+
+
+Row = Mapping[str, Any]  # of a DataFrame, by `to_dict("records")`
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim about the incident."""
+
+    claim: str  # one sentence, with its number
+    evidence: tuple[int, ...] = ()  # record_ids, each a byte range of a source
+    limits: str = ""  # what this evidence cannot show
+
+
+def percent(rate: float) -> str:
+    """A rate of 0 to 1 as `15.3 %`, with two digits below one per cent."""
+    return f"{100 * rate:.2f} %" if 0 < rate < 0.01 else f"{100 * rate:.1f} %"
+
+
+def instant(us: int, resolution_us: int = 1000) -> str:
+    """An instant as `15:47:23.101 UTC`, as fine as it is known."""
+    text = pd.Timestamp(us, unit="us").strftime("%H:%M:%S.%f")
+    digits = {1: 15, 1000: 12, 1_000_000: 8}.get(resolution_us, 12)
+    return f"{text[:digits]} UTC"
+
+
+def milliseconds(us: float) -> str:
+    """A span of µs as `7 ms`, `0.4 ms` or `1.2 s`."""
+    if abs(us) >= SECOND_US:
+        return f"{us / SECOND_US:.1f} s"
+    return f"{us / 1000:.0f} ms" if abs(us) >= 10_000 else f"{us / 1000:.3g} ms"
+
+
+def counted(number: int, thing: str, several: str | None = None) -> str:
+    """`1 user`, `1,204 users`."""
+    return f"{number:,} {thing if number == 1 else several or thing + 's'}"
+
+
+def named(names: Sequence[str]) -> str:
+    """The first few names, and how many more."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def read_whole(sources: pd.DataFrame, quarantine: pd.DataFrame, problems: Sequence[str]) -> Finding:
+    """How much was read, and what could not be."""
+    lines, refused = int(sources["lines"].sum()), int(sources["quarantined"].sum())
+    damaged = sources.loc[sources["damage"].notna(), "path"].tolist()
+    claim = f"{counted(len(sources), 'file')} with {counted(lines, 'line')} were read; "
+    claim += f"{refused:,} of them fit no format." if refused else "every line fits its format."
+    limits = []
+    if refused:
+        limits.append(
+            f"Quarantined lines are kept by their place ({counted(len(quarantine), 'stretch', 'stretches')})."
+        )
+    if damaged:
+        limits.append(f"Damaged, read up to the damage: {', '.join(damaged)}.")
+    if problems:
+        limits.append(f"Left out of the lists: {'; '.join(problems[:3])}.")
+    return Finding(claim, limits=" ".join(limits) or "What was never logged or exported is not here.")
+
+
+def clocks(sources: pd.DataFrame, observed: pd.DataFrame) -> Finding:
+    """How fine the stamps are, and which sources share a clock."""
+    seen = sources.merge(observed, on="source_id", how="left", suffixes=("_promised", ""))
+    coarse = seen[seen["observed_us"].fillna(seen["resolution_us_promised"]) >= SECOND_US]
+    of = sources["clock"].nunique()
+    claim = f"{counted(len(sources), 'source')} on {counted(of, 'clock')}; "
+    if len(coarse):
+        claim += f"stamps to the second or coarser in {', '.join(coarse['path'])}."
+    else:
+        claim += "every stamp is finer than a second."
+    return Finding(
+        claim, limits="Two events on different clocks, or within one step of a clock, have no decided order."
+    )
+
+
+def spike(found: Spike, deploys: pd.DataFrame) -> Finding:
+    """When an endpoint's error rate rose, from what to what, and since which deploy."""
+    where = " ".join(part for part in (found.method, found.route) if part)
+    claim = (
+        f"5xx on {where} rose from {percent(found.baseline.rate)} to {percent(found.during.rate)} "
+        f"({found.during.errors:,} of {found.during.requests:,} requests) at {instant(found.onset_us)}, between "
+        f"{instant(found.onset_from)} and {instant(found.onset_by)}"
+    )
+    claim += "." if found.end_us is None else f", and fell back at {instant(found.end_us)}."
+    before = deploys[deploys["deployed_us"] <= found.onset_by].sort_values("deployed_us")
+    if len(before):
+        last = before.iloc[-1]
+        lag = milliseconds(found.onset_us - int(last["deployed_us"]))
+        claim += f" The last deploy before it, {last['version']}, began {lag} earlier."
+    limits = f"95 % interval of the onset; p = {found.p_value:.1g} for no rise at all."
+    limits += " After a deploy is not because of it." if len(before) else ""
+    if found.end_us is None:
+        limits += " No return to the baseline is proved before the logs end."
+    return Finding(claim, (found.first_failure, found.last_failure), limits)
+
+
+def no_spike(answered: int, errors: int) -> Finding:
+    """That no endpoint's error rate rose, or that no rate can be told."""
+    if not answered:
+        return Finding(
+            f"An error rate cannot be computed: no log tells a status ({counted(errors, 'error')} logged).",
+            limits="An access log would give the rate.",
+        )
+    claim = f"No endpoint's error rate rose beyond chance among {counted(answered, 'answered request')}."
+    return Finding(claim, limits="A rise under way before the logs begin has no baseline and cannot be seen.")
+
+
+def users(hit: pd.DataFrame, summary: pd.DataFrame, what: str) -> Finding:
+    """Who was hit, and how many were not."""
+    names = hit["user_id"].tolist()
+    unknown = int(summary["failures_unknown"].sum())
+    spared = int(summary["users_spared"].sum())
+    claim = f"{counted(len(names), 'user')} got {what}"
+    claim += f": {named(names)}." if names else "."
+    claim += f" {counted(spared, 'other user')} of the endpoint did not." if spared else ""
+    limits = f"{counted(unknown, 'failure')} of unknown users are not in it." if unknown else ""
+    return Finding(claim, tuple(hit["first_failure"].head(20)), limits or "Users are as the logs name them.")
+
+
+def cause(row: Row) -> Finding:
+    """One cause of failures, before and after the onset."""
+    name: str = str(row["type"]).rpartition(".")[2] if pd.notna(row["type"]) else "no logged exception"
+    about: str = f" on {row['constraint_name']}" if pd.notna(row["constraint_name"]) else ""
+    before, after = int(row["before"]), int(row["after"])
+    kind = "New" if not before else "Not new"
+    where = f"{row['method']} {row['route']}"
+    claim = f"{kind}: {name}{about}, {before:,} before the onset and {after:,} since, on {where}."
+    return Finding(
+        claim, (int(row["first_failure"]),), "An exception is linked to its request by the request id."
+    )
+
+
+def duplicates(pairs: pd.DataFrame, window_us: int, keyed: int) -> Finding:
+    """How many duplicates there are, and how many of them overlapped."""
+    if not keyed:
+        return Finding(
+            "Duplicates cannot be told: no log names both the entity and the user of a request.",
+            limits="Keys for them can be named under [fields] in case.toml.",
+        )
+    of = pairs["overlap"].value_counts()
+    claim = (
+        f"{counted(len(pairs), 'pair')} of duplicates within {milliseconds(window_us)}: "
+        f"{of.get('sure', 0):,} surely overlapped, {of.get('possible', 0):,} possibly, {of.get('none', 0):,} did not."
+    )
+    return Finding(
+        claim, limits="A duplicate is not a race: polls, tabs and idempotent writes repeat and harm nobody."
+    )
+
+
+def suspect(row: Row) -> Finding:
+    """Whether an endpoint fails more where duplicates overlap."""
+    get = {name: int(row[name]) for name in row if name.endswith(("_failed", "_passed"))}
+    overlapping = get["overlapping_failed"] + get["overlapping_passed"]
+    single = get["single_failed"] + get["single_passed"]
+    where = f"{row['method']} {row['route']}"
+    claim = (
+        f"{where}: {get['overlapping_failed']:,} of {overlapping:,} requests that overlapped a duplicate failed, "
+        f"{get['single_failed']:,} of {single:,} others"
+    )
+    if row["verdict"] == "suspect":
+        ratio, low, high = (float(row[name]) for name in ("risk_ratio", "ratio_low", "ratio_high"))
+        claim += f": {ratio:.0f} times as often (95 %: {low:.0f} to {high:.0f})."
+    else:
+        claim += f": {row['verdict']}."
+    limits = f"Fisher's exact test, p = {float(row['p_adjusted']):.1g} after Holm. "
+    limits += "Correlation ranks suspects; only a re-enactment convicts."
+    return Finding(claim, limits=limits)
+
+
+def interleaved(pair: Row, window: pd.DataFrame) -> Finding:
+    """How the most telling pair of duplicates lay in time."""
+    where = f"{pair['method']} {pair['route']}"
+    gap = milliseconds(float(pair["gap_us"]))
+    about = f"Two requests {where} for {pair['entity']} by {pair['user_id']}, {gap} apart,"
+    said = {
+        "sure": "surely overlapped",
+        "possible": "may or may not have overlapped: undecided",
+        "none": "did not overlap",
+    }[str(pair["overlap"])]
+    claim = f"{about} {said}."
+    opened = window[window["was_open"] == "yes"]
+    if len(opened):
+        first = opened.iloc[0]
+        width = (
+            (int(first["closes_from"]) - int(first["opens_by"])) if pd.notna(first["closes_from"]) else None
+        )
+        claim += f" Both had read {first['table_name']} before either wrote it"
+        claim += f", for at least {milliseconds(width)}." if width is not None else "."
+    records = (int(pair["first_record"]), int(pair["second_record"]))
+    limits = "One pair, chosen as the most telling; statements are ordered by the database's own log."
+    return Finding(claim, records, limits)
+
+
+def stamped(pair: Row) -> Finding:
+    """Which of two requests was stamped first."""
+    order = str(pair["stamped"])
+    records = (int(pair["first_record"]), int(pair["second_record"]))
+    said = {"before": "The first was stamped first", "after": "The second was stamped first"}.get(order)
+    claim = (
+        f"{said}: the stamps of one clock are further apart than its step."
+        if said
+        else "Which was stamped first is undecided."
+    )
+    return Finding(claim, records, "The order of stamps is not the order of starts, nor of finishes.")
+
+
+def named_by_error(error: Row) -> Finding:
+    """That an error's key names what two requests were about."""
+    columns, values = (", ".join(map(str, error[name])) for name in ("key_columns", "key_values"))
+    claim = (
+        f"{short_type(error)} (SQLSTATE {error['sqlstate']}) on {error['constraint_name']} names "
+        f"({columns}) = ({values}), which both requests were about; whether it came before or after the first is "
+        f"{said_order(error['order_first'])}, the second {said_order(error['order_second'])}."
+    )
+    records = tuple(int(error[name]) for name in ("record_id", "first_record", "second_record"))
+    return Finding(claim, records, "The key links the error to the pair, not to one of the two.")
+
+
+def short_type(error: Row) -> str:
+    """`IntegrityError` of `django.db.utils.IntegrityError`."""
+    return str(error["type"]).rpartition(".")[2]
+
+
+def said_order(order: object) -> str:
+    """`decided (after)`, or `undecided`."""
+    return "undecided" if order == "undecided" else f"decided ({order})"
+
+
+def pair_fact(pair: Row) -> dict[str, Any]:
+    """A pair for verdict.json."""
+    names = ("method", "route", "entity", "user_id", "overlap")
+    return {**{name: str(pair[name]) for name in names}, "gap_us": int(pair["gap_us"])}
+
+
+def error_fact(error: Row) -> dict[str, Any]:
+    """An error that names a pair's entity, for verdict.json."""
+    names = ("type", "sqlstate", "constraint_name", "order_first", "order_second")
+    keys = {name: [str(one) for one in error[name]] for name in ("key_columns", "key_values")}
+    return {**{name: str(error[name]) for name in names}, **keys}
+
+
+def silent(losers: pd.DataFrame) -> Finding:
+    """Who was answered 2xx and lost the write all the same."""
+    of = losers["overwritten"].value_counts()
+    claim = (
+        f"{counted(int(of.get('sure', 0)), 'request')} answered 2xx although their write was surely overwritten by the "
+        f"other of the pair; {of.get('possible', 0):,} more may have been."
+    )
+    sure = losers[losers["overwritten"] == "sure"]
+    limits = (
+        "Known where the database log shows both requests' statements; the rows themselves would prove it."
+    )
+    return Finding(claim, tuple(sure["victim_record"].head(20)), limits)
+
+
+def effects(pairs: pd.DataFrame) -> Finding:
+    """Serial duplicates that were both taken."""
+    claim = f"{counted(len(pairs), 'serial duplicate')} of a method that is not idempotent were both answered 2xx."
+    return Finding(
+        claim,
+        tuple(pairs["second_record"].head(20)),
+        "Not a race: the cure is an idempotency key, not a lock. A 2xx does not say that the effect was doubled.",
+    )
+
+
+def as_fact(found: Spike) -> dict[str, object]:
+    """A spike for verdict.json; instants in µs since the epoch, UTC."""
+    return {
+        "method": found.method,
+        "route": found.route,
+        "onset_us": found.onset_us,
+        "onset_from": found.onset_from,
+        "onset_by": found.onset_by,
+        "end_us": found.end_us,
+        "baseline_rate": found.baseline.rate,
+        "rate": found.during.rate,
+        "errors": found.during.errors,
+        "requests": found.during.requests,
+    }
+
+
+def overlap_counts(pairs: pd.DataFrame) -> dict[str, int]:
+    """Pairs by overlap, for verdict.json."""
+    of = pairs["overlap"].value_counts()
+    return {name: int(of.get(name, 0)) for name in ("sure", "possible", "none")}

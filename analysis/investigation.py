@@ -1,0 +1,181 @@
+"""What a notebook works with: the loaded case, the window it looks at, and the findings it tells."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import ibis
+import pandas as pd
+
+from analysis.case import FILE, Case, read_case, utc
+from analysis.discover import discover
+from analysis.display import show_finding
+from analysis.evidence.load import Progress
+from analysis.files import write_whole
+from analysis.findings import Finding
+from analysis.store import OpenCase, open_loaded, quiet
+
+ANSWERS: Final = "answers"
+INSTANTS: Final = ("first_us", "last_us", "started_us", "onset_us", "end_us")
+
+
+def find_case(folder: Path, zone: str = "") -> Case:
+    """The case in `folder`: as its case.toml describes it, else as its files look.
+
+    Raises: CaseError, Unopenable, FormatError.
+    """
+    return read_case(folder) if (folder / FILE).is_file() else discover(folder, zone or None).case
+
+
+def open_case(
+    folder: str | Path, zone: str = "", request_ids: bool = True, progress: Progress = quiet
+) -> OpenCase:
+    """The tables of a case, to be asked with SQL, Ibis or pandas; loaded first where that is needed.
+
+    In:   folder: holds case.toml or just logs; zone: IANA zone of stamps that carry none, where there is no
+          case.toml; request_ids=False: as if no log carried a request id
+    Raises: CaseError, Unopenable, FormatError, LockedError, SealError.
+    """
+    return open_loaded(find_case(Path(folder), zone), request_ids=request_ids, progress=progress)
+
+
+class Investigation:
+    """One notebook's look at a case."""
+
+    def __init__(self, opened: OpenCase, notebook: str, out: str, since: str, until: str) -> None:
+        self.opened, self.notebook = opened, notebook
+        self.out = Path(out) if out else None
+        window, zone = opened.case.window, opened.case.zone
+        self.since_us = microseconds(utc(datetime.fromisoformat(since), zone) if since else window.since)
+        self.until_us = microseconds(utc(datetime.fromisoformat(until), zone) if until else window.until)
+        self.told: list[tuple[Finding, list[str]]] = []
+        self.facts: dict[str, Any] = {}
+
+    @property
+    def requests(self) -> ibis.Table:
+        """The requests stamped within the window, as an Ibis expression."""
+        requests = self.opened.table("requests")
+        if self.since_us is not None:
+            requests = requests.filter(requests.stamp_us >= self.since_us)
+        if self.until_us is not None:
+            requests = requests.filter(requests.stamp_us <= self.until_us)
+        return requests
+
+    def table(self, name: str) -> ibis.Table:
+        """A promised table, whole, as an Ibis expression."""
+        return self.opened.table(name)
+
+    def run(self, expr: ibis.Table) -> pd.DataFrame:
+        """The rows of an Ibis expression."""
+        return self.opened.run(expr)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A promised table, whole, as a DataFrame."""
+        return self.opened.frame(name)
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """The window, if it is closed on both sides."""
+        bounds = (self.since_us, self.until_us)
+        return None if None in bounds else bounds  # type: ignore[return-value]
+
+    @property
+    def problems(self) -> list[str]:
+        """Rows of the lists beside the logs that could not be read."""
+        return self.opened.manifest.problems
+
+    def extent(self) -> tuple[int, int]:
+        """µs from the first request to the last, and how many there are."""
+        requests = self.requests
+        span = requests.stamp_us.max() - requests.stamp_us.min()
+        row = self.run(requests.aggregate(span_us=span, requests=requests.count())).iloc[0]
+        return 0 if pd.isna(row["span_us"]) else int(row["span_us"]), int(row["requests"])
+
+    def keyed(self) -> int:
+        """How many requests name both what they are about and by whom."""
+        requests = self.requests
+        return int(self.run(requests.aggregate(keyed=requests.request_key.count()))["keyed"][0])
+
+    def logged_errors(self) -> int:
+        """How many records hold an exception."""
+        exceptions = self.table("exceptions")
+        return int(self.run(exceptions.aggregate(errors=exceptions.record_id.nunique()))["errors"][0])
+
+    def readable(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table for people: instants as UTC times, records by their places."""
+        shown = frame.copy()
+        for name in frame.columns:
+            if name in INSTANTS:
+                shown[name] = pd.to_datetime(frame[name].astype("Int64"), unit="us")
+            elif name.endswith("_record") or name == "first_failure":
+                shown[name] = ["{}:{}".format(*place) for place in self.places(frame[name])]
+        return shown.rename(columns={name: name.replace("_us", "_at") for name in INSTANTS})
+
+    def places(self, record_ids: Iterable[int]) -> list[tuple[str, int]]:
+        """Path and line of records, in the order given."""
+        wanted = [int(record_id) for record_id in record_ids]
+        rows = self.opened.connection.execute(PLACES, [wanted]).fetchall()
+        by_id = {record_id: (path, line_no) for record_id, path, line_no in rows}
+        return [by_id[record_id] for record_id in wanted if record_id in by_id]
+
+    def tell(self, *findings: Finding) -> None:
+        """Show findings and keep them for the summary."""
+        for finding in findings:
+            places = self.places(finding.evidence)
+            self.told.append((finding, [f"{path}:{line}" for path, line in places]))
+            show_finding(finding, places)
+
+    def fact(self, **facts: Any) -> None:
+        """Keep values for verdict.json: JSON types only."""
+        self.facts |= facts
+
+    def save(self) -> None:
+        """Leave what was told where the summary finds it; nowhere without an `out`."""
+        if self.out is None:
+            return
+        told = [
+            {"notebook": self.notebook, **asdict(finding), "evidence": places}
+            for finding, places in self.told
+        ]
+        answers = {"findings": told, "facts": self.facts}
+        text = json.dumps(answers, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False)
+        write_whole(self.out / ANSWERS / f"{self.notebook}.json", f"{text}\n".encode())
+
+
+def show_told(findings: Iterable[Mapping[str, Any]]) -> None:
+    """Show findings again, as the notebooks that told them left them."""
+    for told in findings:
+        places = [
+            (path, int(line)) for path, _, line in (place.rpartition(":") for place in told["evidence"])
+        ]
+        show_finding(Finding(told["claim"], limits=told["limits"]), places)
+
+
+PLACES: Final = """
+SELECT record_id, path, line_no FROM records JOIN sources USING (source_id)
+WHERE record_id IN (SELECT unnest($1::BIGINT[]))
+"""
+
+
+def investigate(
+    folder: str,
+    notebook: str,
+    out: str = "",
+    since: str = "",
+    until: str = "",
+    zone: str = "",
+    request_ids: bool = True,
+) -> Investigation:
+    """Open a case for a notebook: `since` and `until` are ISO instants, the case's own window where empty.
+
+    Raises: as `open_case`; ValueError for an instant that is not ISO 8601.
+    """
+    return Investigation(open_case(folder, zone, request_ids), notebook, out, since, until)
+
+
+def microseconds(instant: datetime | None) -> int | None:
+    """A naive UTC instant as µs since the epoch."""
+    return None if instant is None else int(pd.Timestamp(instant).value // 1000)

@@ -1,0 +1,88 @@
+"""Questions that take more than one signal, asked of a case."""
+
+import re
+from collections.abc import Sequence
+
+import ibis
+import pandas as pd
+
+from analysis.findings import Row
+from analysis.investigation import Investigation
+from analysis.signals.clocks import stamped_order
+from analysis.signals.duplicates import missing_evidence
+from analysis.signals.impact import causes
+from analysis.signals.interleaving import critical_window, most_telling, timeline
+from analysis.signals.keys import errors_about
+from analysis.signals.spikes import Spike
+
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")  # RFC 9110, section 9.2.1
+EVIDENCE = ("requests", "statements", "exceptions", "links", "records", "sources")
+
+
+def causes_around(case: Investigation, found: Sequence[Spike]) -> pd.DataFrame:
+    """The causes of failures, counted before and from the first onset."""
+    onset_us = min((spike.onset_us for spike in found), default=0)
+    return case.run(causes(case.table("exceptions"), case.table("links"), case.requests, onset_us))
+
+
+def new_failures(case: Investigation, of: pd.DataFrame, found: Sequence[Spike]) -> ibis.Column | None:
+    """record_ids of the requests that failed of a cause unseen before the onset; None if there is no such cause."""
+    new = of[(of["before"] == 0) & of["fingerprint"].notna()] if found else of.head(0)
+    if new.empty:
+        return None
+    exceptions, links = case.table("exceptions"), case.table("links")
+    raised = exceptions.filter(
+        exceptions.is_last, exceptions.fingerprint.isin(sorted(set(new["fingerprint"])))
+    )
+    return links.semi_join(raised, links.to_record == raised.record_id).from_record
+
+
+def since_onset(found: Sequence[Spike], only: ibis.Column | None) -> int | None:
+    """From when on failures count: all of a new cause, else those from the first onset on."""
+    return min((spike.onset_us for spike in found), default=None) if only is None else None
+
+
+def writing(pairs: ibis.Table) -> ibis.Table:
+    """Pairs of a method that is not safe: those that can harm each other."""
+    return pairs.filter(~pairs.method.isin(SAFE))
+
+
+def telling_pair(case: Investigation, pairs: ibis.Table, suspects: pd.DataFrame) -> ibis.Table:
+    """The one pair to show: of a suspected endpoint if there is one, else of any that writes."""
+    of = writing(pairs)
+    if len(suspects):
+        named = (suspects["method"] + " " + suspects["route"]).tolist()
+        of = of.filter((of.method + " " + of.route).isin(named))
+    return most_telling(of, case.table("links"))
+
+
+def what_happened(case: Investigation, telling: ibis.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The events of a pair's two requests, and the stretch in which both had read."""
+    pair = case.run(telling).iloc[0]
+    tables = {name: case.table(name) for name in EVIDENCE}
+    events = timeline([int(pair["first_record"]), int(pair["second_record"])], **tables)
+    return case.run(events), case.run(critical_window(events, telling))
+
+
+def stamped_first(case: Investigation, pair: ibis.Table) -> pd.DataFrame:
+    """The pair with `stamped`: before, after or undecided."""
+    return case.run(stamped_order(pair, case.table("records"), case.table("sources")))
+
+
+def errors_naming(case: Investigation, pair: ibis.Table) -> pd.DataFrame:
+    """The errors whose key names what the pair is about, with their order against each of the two requests."""
+    about = errors_about(case.table("exceptions"), pair)
+    found = case.run(about)
+    for side in ("first", "second"):
+        against = about.select(first_record=about.record_id, second_record=about[f"{side}_record"])
+        order = stamped_first(case, against).set_index("first_record")["stamped"]
+        found[f"order_{side}"] = found["record_id"].map(order)
+    return found
+
+
+def would_have_decided(case: Investigation, pair: Row) -> list[str]:
+    """What would have decided the pair's overlap, each record named by its place."""
+    return [
+        re.sub(r"record (\d+)", lambda match: "{}:{}".format(*case.places([int(match[1])])[0]), phrase)
+        for phrase in missing_evidence(pair)
+    ]

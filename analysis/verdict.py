@@ -1,0 +1,92 @@
+"""What the notebooks told, as one verdict: data first, prose second."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.files import write_whole
+from analysis.findings import Finding
+from analysis.investigation import ANSWERS
+
+FILE: Final = "verdict.json"
+SUSPECTED: Final = "race suspected"
+OPEN: Final = "incident, cause open"
+NONE: Final = "no incident found"
+UNKNOWN: Final = "not enough evidence"
+
+MEANING: Final = {
+    SUSPECTED: "Errors rose where duplicate requests overlapped; the re-enactment has still to convict.",
+    OPEN: "Errors rose, and overlapping duplicates do not explain them.",
+    NONE: "No endpoint's error rate rose, and no endpoint fails more where duplicates overlap.",
+    UNKNOWN: "The logs cannot tell; what would have decided it is named below.",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to a case. `facts` are the numbers behind it, by name; `missing` what would have decided it."""
+
+    title: str
+    verdict: str
+    findings: list[dict[str, Any]]
+    facts: dict[str, Any]
+    missing: list[str]
+
+    @property
+    def incident(self) -> bool:
+        """Whether something happened that a scheduler should wake someone for."""
+        return self.verdict in (SUSPECTED, OPEN)
+
+    def missing_table(self) -> pd.DataFrame:
+        """What would have decided it, as a table."""
+        return pd.DataFrame({"missing": self.missing}, dtype="str")
+
+    def as_finding(self) -> Finding:
+        """The verdict as a sentence."""
+        return Finding(f"{self.verdict.capitalize()}.", limits=MEANING[self.verdict])
+
+
+def sum_up(title: str, out: str) -> Verdict:
+    """The verdict over the answers that the notebooks left in `out`; written there as verdict.json.
+
+    Race suspected: an endpoint is a suspect, and its error rate rose (or no rate can be told). Not enough evidence:
+    nothing rose that could be seen, and either no rate can be told or a pair's overlap is undecided beside an error.
+    """
+    if not out:
+        return Verdict(
+            title, UNKNOWN, [], {}, ["the findings of the other notebooks: give all of them the same `out`"]
+        )
+    folder = Path(out)
+    findings: list[dict[str, Any]] = []
+    facts: dict[str, Any] = {}
+    for file in sorted((folder / ANSWERS).glob("*.json")):
+        answers = json.loads(file.read_text(encoding="utf-8"))
+        findings += answers["findings"]
+        facts |= answers["facts"]
+    found = Verdict(title, decide(facts), findings, facts, facts.get("would_have_decided", []))
+    body = {name: value for name, value in vars(found).items() if name != "missing"}
+    text = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=True)
+    write_whole(folder / FILE, f"{text}\n".encode())
+    return found
+
+
+def decide(facts: dict[str, Any]) -> str:
+    """The verdict that the facts allow."""
+    risen = {(spike["method"], spike["route"]) for spike in facts.get("spikes", [])}
+    suspects = {(each["method"], each["route"]) for each in facts.get("suspects", [])}
+    if risen & suspects or (suspects and not facts.get("answered")):
+        return SUSPECTED
+    if risen or suspects:
+        return OPEN
+    if not facts.get("answered") or facts.get("would_have_decided"):
+        return UNKNOWN
+    return NONE
+
+
+def read_verdict(out: Path) -> Verdict:
+    """The verdict that `sum_up` wrote into `out`."""
+    body = json.loads((out / FILE).read_text(encoding="utf-8"))
+    return Verdict(**body, missing=body["facts"].get("would_have_decided", []))

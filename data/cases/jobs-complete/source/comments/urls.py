@@ -1,0 +1,5 @@
+from django.urls import path
+
+from comments import views
+
+urlpatterns = [path("", views.comments)]

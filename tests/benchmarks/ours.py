@@ -1,0 +1,35 @@
+"""Our loader on one log: python -m tests.benchmarks.ours LOG DATABASE prints the peak memory in MB."""
+
+import resource
+import sys
+from pathlib import Path
+
+import duckdb
+
+from analysis import engine, schema
+from analysis.case import Case, Fields, SourceSpec
+from analysis.evidence import sql
+from analysis.evidence.load import Settings, find_sources, load_source
+from analysis.evidence.seal import check_accounts
+from analysis.store import quiet
+
+
+def load_log(log: Path, database: Path) -> None:
+    """Records and requests of a log into a database file, folded, with offsets and SHA-256, accounts checked."""
+    fields = Fields(entity="job_id", user="user", request_id="request_id")
+    case = Case(log.parent, "bench", (SourceSpec(log.name, "render_export"),), fields=fields)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("SET memory_limit='1GB'")
+        for name in schema.TABLES:
+            engine.create_table(connection, name)
+        connection.execute(sql.CREATE_DATABASE_LINES)
+        for source in find_sources(case):
+            load_source(connection, source, Settings(case), 1, quiet)
+        check_accounts(connection)
+        connection.execute("CHECKPOINT")
+
+
+if __name__ == "__main__":
+    load_log(Path(sys.argv[1]), Path(sys.argv[2]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak // (1 << 20 if sys.platform == "darwin" else 1 << 10))

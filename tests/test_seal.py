@@ -1,0 +1,85 @@
+import duckdb
+import pytest
+
+from analysis import engine
+from analysis.evidence import seal
+from analysis.evidence.seal import Input, Manifest, SealError
+from analysis.files import write_whole
+from analysis.schema import TABLES
+
+
+def manifest(**changes):
+    given = {
+        "schema_version": 1,
+        "tool_version": "0",
+        "settings": {"zone": "UTC"},
+        "inputs": [Input("a.log", 3, 1, 2)],
+        "problems": [],
+        "tables": {},
+        "database": "case.duckdb",
+        "database_sha256": "0" * 64,
+        "former": "",
+    }
+    return Manifest(**{**given, **changes}).rooted()
+
+
+def test_a_manifest_comes_back_as_it_was_written(tmp_path):
+    write_whole(tmp_path / "m.json", manifest().to_json())
+    assert seal.read_manifest(tmp_path / "m.json") == manifest()
+
+
+def test_no_manifest_is_none(tmp_path):
+    assert seal.read_manifest(tmp_path / "m.json") is None
+
+
+def test_a_changed_manifest_is_refused(tmp_path):
+    text = manifest().to_json().replace(b"a.log", b"b.log")
+    (tmp_path / "m.json").write_bytes(text)
+    with pytest.raises(SealError, match="changed after it was written"):
+        seal.read_manifest(tmp_path / "m.json")
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"inputs": 3}', b"\xff"])
+def test_what_is_no_manifest_is_refused_with_what_to_do(tmp_path, text):
+    (tmp_path / "m.json").write_bytes(text)
+    with pytest.raises(SealError, match=r"delete .* to rebuild"):
+        seal.read_manifest(tmp_path / "m.json")
+
+
+def test_the_root_is_chained_to_the_former_manifest():
+    assert manifest(former=manifest().root).root != manifest().root
+
+
+def test_every_flipped_bit_of_the_database_breaks_the_seal(tmp_path):
+    database = tmp_path / "case.duckdb"
+    database.write_bytes(b"abc")
+    sealed = manifest(database_sha256=seal.sha256(database))
+    seal.check(sealed, database)
+    for bit in range(24):
+        flipped = bytearray(b"abc")
+        flipped[bit // 8] ^= 1 << bit % 8
+        database.write_bytes(flipped)
+        with pytest.raises(SealError, match="changed after it was sealed"):
+            seal.check(sealed, database)
+
+
+def test_a_missing_database_and_a_left_over_wal_break_the_seal(tmp_path):
+    database = tmp_path / "case.duckdb"
+    with pytest.raises(SealError, match="missing"):
+        seal.check(manifest(), database)
+    database.write_bytes(b"abc")
+    (tmp_path / "case.duckdb.wal").touch()
+    with pytest.raises(SealError, match="changed"):
+        seal.check(manifest(database_sha256=seal.sha256(database)), database)
+
+
+def test_digests_depend_on_rows_and_not_on_their_order():
+    def digest(*rows):
+        connection = duckdb.connect()
+        for name in TABLES:
+            engine.create_table(connection, name)
+        connection.executemany("INSERT INTO quarantine VALUES (?, 1, 1, 0, 1, 'x')", [[row] for row in rows])
+        return seal.digests(connection)["quarantine"]
+
+    assert digest(1, 2) == digest(2, 1) != digest(1, 3)
+    assert digest(1, 2)["rows"] == 2
