@@ -82,6 +82,7 @@ def table_bundle(table: pd.DataFrame, caption: str, rows: int) -> dict[str, str]
     """A table as HTML, as plain text and, whole, as CSV; keys are MIME types."""
     shown = table.head(rows)
     note = f"{rows:,} of {len(table):,} rows; all of them in the CSV" if len(table) > rows else ""
+    note = note or ("no rows" if table.empty else "")
     title = " — ".join(part for part in (safe(caption), note) if part)
     plain = shown.head(20).map(cell_text).rename(columns=safe).to_string(index=False)
     return {

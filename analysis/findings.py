@@ -129,8 +129,10 @@ def no_spike(answered: int, errors: int) -> Finding:
     return Finding(claim, limits="A rise under way before the logs begin has no baseline and cannot be seen.")
 
 
-def users(hit: pd.DataFrame, summary: pd.DataFrame, what: str) -> Finding:
-    """Who was hit, and how many were not."""
+def users(hit: pd.DataFrame, summary: pd.DataFrame, what: str) -> list[Finding]:
+    """Who was hit, and how many were not; nothing where no request failed."""
+    if summary.empty:
+        return []
     names = hit["user_id"].tolist()
     unknown = int(summary["failures_unknown"].sum())
     spared = int(summary["users_spared"].sum())
@@ -138,7 +140,9 @@ def users(hit: pd.DataFrame, summary: pd.DataFrame, what: str) -> Finding:
     claim += f": {named(names)}." if names else "."
     claim += f" {counted(spared, 'other user')} of the endpoint did not." if spared else ""
     limits = f"{counted(unknown, 'failure')} of unknown users are not in it." if unknown else ""
-    return Finding(claim, tuple(hit["first_failure"].head(20)), limits or "Users are as the logs name them.")
+    return [
+        Finding(claim, tuple(hit["first_failure"].head(20)), limits or "Users are as the logs name them.")
+    ]
 
 
 def cause(row: Row) -> Finding:
@@ -263,9 +267,11 @@ def error_fact(error: Row) -> dict[str, Any]:
     return {**{name: str(error[name]) for name in names}, **keys}
 
 
-def silent(losers: pd.DataFrame) -> Finding:
-    """Who was answered 2xx and lost the write all the same."""
+def silent(losers: pd.DataFrame) -> list[Finding]:
+    """Who was answered 2xx and lost the write all the same; nothing if nobody can have."""
     of = losers["overwritten"].value_counts()
+    if not of.get("sure", 0) and not of.get("possible", 0):
+        return []
     claim = (
         f"{counted(int(of.get('sure', 0)), 'request')} answered 2xx although their write was surely overwritten by the "
         f"other of the pair; {of.get('possible', 0):,} more may have been."
@@ -274,17 +280,16 @@ def silent(losers: pd.DataFrame) -> Finding:
     limits = (
         "Known where the database log shows both requests' statements; the rows themselves would prove it."
     )
-    return Finding(claim, tuple(sure["victim_record"].head(20)), limits)
+    return [Finding(claim, tuple(sure["victim_record"].head(20)), limits)]
 
 
-def effects(pairs: pd.DataFrame) -> Finding:
-    """Serial duplicates that were both taken."""
+def effects(pairs: pd.DataFrame) -> list[Finding]:
+    """Serial duplicates that were both taken, if there are any."""
+    if pairs.empty:
+        return []
     claim = f"{counted(len(pairs), 'serial duplicate')} of a method that is not idempotent were both answered 2xx."
-    return Finding(
-        claim,
-        tuple(pairs["second_record"].head(20)),
-        "Not a race: the cure is an idempotency key, not a lock. A 2xx does not say that the effect was doubled.",
-    )
+    limits = "Not a race: the cure is an idempotency key, not a lock. A 2xx does not say that the effect was doubled."
+    return [Finding(claim, tuple(pairs["second_record"].head(20)), limits)]
 
 
 def as_fact(found: Spike) -> dict[str, object]:

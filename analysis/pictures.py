@@ -1,7 +1,8 @@
 """Findings drawn: which rows go into which chart, and the sentence over it."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -11,6 +12,17 @@ from analysis.findings import Row, milliseconds, percent
 from analysis.investigation import Investigation
 from analysis.signals.rates import error_rate, wilson
 from analysis.signals.spikes import Spike
+
+COMPRESSED: Final = re.compile(r"\.(?:gz|zst|bz2|xz)$")
+IN_WORDS: Final = {
+    "23505": "duplicate key",
+    "23503": "missing reference",
+    "40001": "serialization failure",
+    "40P01": "deadlock",
+    "55P03": "lock not available",
+    "57014": "canceled",
+}
+"""SQLSTATEs that races end in. Source: PostgreSQL manual, appendix A."""
 
 
 def error_rates(
@@ -76,7 +88,7 @@ def interleaving(case: Investigation, pair: Row, events: pd.DataFrame, window: p
         title = f"Two requests for {about}, {gap} apart: {words[str(pair['overlap'])]}"
     known = lanes[["starts_from", "stamp_us"]].bfill(axis=1).iloc[:, 0]
     return charts.interleaving(
-        events,
+        with_plain_errors(events),
         lanes,
         title=title,
         zero_us=int(known.min()),
@@ -86,6 +98,13 @@ def interleaving(case: Investigation, pair: Row, events: pd.DataFrame, window: p
     )
 
 
+def with_plain_errors(events: pd.DataFrame) -> pd.DataFrame:
+    """The events, a failed statement labelled by what went wrong."""
+    failed = (events["kind"] == "error") & events["table_name"].notna()
+    words = events["sqlstate"].map(IN_WORDS).fillna(events["label"] + " failed")
+    return events.assign(label=events["label"].where(~failed, words))
+
+
 def lanes_of(case: Investigation, pair: Row, events: pd.DataFrame) -> pd.DataFrame:
     """The two requests of a pair as lanes: where they stand in the logs, and how they ended."""
     order = [int(pair["first_record"]), int(pair["second_record"])]
@@ -93,7 +112,7 @@ def lanes_of(case: Investigation, pair: Row, events: pd.DataFrame) -> pd.DataFra
     lanes = case.run(requests.filter(requests.record_id.isin(order))).set_index("record_id").loc[order]
     lanes = lanes.reset_index().rename(columns={"record_id": "lane", "user_id": "user"})
     lanes["place"] = [short(place) for place in case.places(lanes["lane"])]
-    errors = events[(events["kind"] == "error") & events["sqlstate"].isna()]
+    errors = events[(events["kind"] == "error") & events["table_name"].isna()]
     raised = dict(zip(errors["lane"], errors.to_dict("records"), strict=True))
     lanes["outcome"] = [outcome(case, raised.get(lane)) for lane in lanes["lane"]]
     return lanes
@@ -109,7 +128,7 @@ def outcome(case: Investigation, error: Mapping[Any, Any] | None) -> str:
 
 def short(place: tuple[str, int]) -> str:
     """`access.log:18311`."""
-    return f"{place[0].rpartition('/')[2]}:{place[1]}"
+    return f"{COMPRESSED.sub('', place[0].rpartition('/')[2])}:{place[1]}"
 
 
 def exposure(row: Row) -> Chart:

@@ -92,6 +92,7 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "ends_from": "int64",
             "ends_by": "int64",
             "duration_us": "int64",
+            "repeat_us": "int64",  # µs to the nearest request with the same key; NULL: there is no other
             "process": "string",
             "clock": "string",
             "writer": "string",  # NULL where position in the file orders nothing

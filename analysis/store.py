@@ -24,6 +24,7 @@ from analysis.evidence.load import Connection, Progress, Settings, Source, find_
 from analysis.evidence.seal import Manifest
 from analysis.files import write_whole
 from analysis.signals.correlate import by_request_id
+from analysis.signals.duplicates import repeats
 
 WAIT_S = 30
 LOCK_DOWN = (
@@ -202,6 +203,7 @@ def load(connection: Connection, sources: list[Source], settings: Settings, prog
     next_id = 1
     for source in sources:
         next_id = load_source(connection, source, settings, next_id, progress)
+    connection.execute(sql.SET_REPEATS.format(repeats=engine.to_sql(repeats(schema.table("requests")))))
     derive.load_exceptions(connection)
     derive.load_statements(connection, settings.case.fields.request_id or "request_id", settings.request_ids)
     links = by_request_id(

@@ -18,10 +18,19 @@ NONE: Final = "no incident found"
 UNKNOWN: Final = "not enough evidence"
 
 MEANING: Final = {
-    SUSPECTED: "Errors rose where duplicate requests overlapped; the re-enactment has still to convict.",
-    OPEN: "Errors rose, and overlapping duplicates do not explain them.",
-    NONE: "No endpoint's error rate rose, and no endpoint fails more where duplicates overlap.",
-    UNKNOWN: "The logs cannot tell; what would have decided it is named below.",
+    SUSPECTED: (
+        "Errors rose where duplicate requests overlapped.",
+        "Logs make a suspect; only a re-enactment convicts.",
+    ),
+    OPEN: (
+        "Errors rose, and overlapping duplicates do not explain them.",
+        "A cause that leaves no trace in these logs.",
+    ),
+    NONE: (
+        "No endpoint's error rate rose, and none fails more where duplicates overlap.",
+        "A rise before the logs begin, and what no log tells.",
+    ),
+    UNKNOWN: ("The logs cannot tell.", "What would have decided it is named below."),
 }
 
 
@@ -46,7 +55,9 @@ class Verdict:
 
     def as_finding(self) -> Finding:
         """The verdict as a sentence."""
-        return Finding(f"{self.verdict.capitalize()}.", limits=MEANING[self.verdict])
+        return Finding(
+            f"{self.verdict.capitalize()}. {MEANING[self.verdict][0]}", limits=MEANING[self.verdict][1]
+        )
 
 
 def sum_up(title: str, out: str) -> Verdict:
@@ -62,7 +73,8 @@ def sum_up(title: str, out: str) -> Verdict:
     folder = Path(out)
     findings: list[dict[str, Any]] = []
     facts: dict[str, Any] = {}
-    for file in sorted((folder / ANSWERS).glob("*.json")):
+    told = sorted((folder / ANSWERS).glob("*.json"))
+    for file in [*told[1:], *told[:1]]:  # what was read stands last: nobody asks for it first
         answers = json.loads(file.read_text(encoding="utf-8"))
         findings += answers["findings"]
         facts |= answers["facts"]

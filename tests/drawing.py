@@ -8,11 +8,15 @@ that no log shows (its bound is NULL). A status may follow the picture (200 if n
 """
 
 import re
+from collections.abc import Mapping
 
 import duckdb
 import pandas as pd
 
 from analysis import engine
+from analysis.evidence import sql
+from analysis.schema import table
+from analysis.signals.duplicates import repeats
 
 ROW = re.compile(
     r"^\s*(?P<key>\S+)  (?P<name>\S+)  (?P<picture> *[\[?][=.]*[\]?])(?:\s+(?P<status>\d{3}))?\s*$"
@@ -26,7 +30,15 @@ def drawn(picture: str, resolution_us: int = 1, **columns: object) -> duckdb.Duc
     """
     matches = [ROW.match(line) for line in picture.splitlines() if line.strip()]
     rows = [request(number, match, resolution_us) for number, match in enumerate(matches, 1)]  # type: ignore
-    return engine.in_memory({"requests": pd.DataFrame(rows).assign(**columns)})  # type: ignore
+    return in_memory({"requests": pd.DataFrame(rows).assign(**columns)})  # type: ignore
+
+
+def in_memory(tables: Mapping[str, pd.DataFrame]) -> duckdb.DuckDBPyConnection:
+    """`engine.in_memory`, with `repeat_us` of the requests filled as the loader fills it."""
+    connection = engine.in_memory(tables)
+    nearest = engine.to_sql(repeats(table("requests")))
+    connection.execute(sql.SET_REPEATS.format(repeats=nearest))
+    return connection
 
 
 def request(number: int, match: "re.Match[str]", resolution_us: int) -> dict[str, object]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawing import drawn
+from drawing import drawn, in_memory
 from scipy.special import comb
 from scipy.stats import binom
 
@@ -273,7 +273,7 @@ def linked(requests, records, statements):
     }
     found = by_request_id(*(table(name) for name in ("requests", "exceptions", "records", "statements")))
     assert found.schema() == TABLES["links"]
-    return sorted(map(tuple, engine.run(found, engine.in_memory(tables)).to_numpy().tolist()))
+    return sorted(map(tuple, engine.run(found, in_memory(tables)).to_numpy().tolist()))
 
 
 def test_a_request_is_linked_once_to_its_exception_and_to_each_statement():

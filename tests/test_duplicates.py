@@ -4,7 +4,7 @@ import duckdb
 import ibis
 import pandas as pd
 import pytest
-from drawing import drawn
+from drawing import drawn, in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +63,7 @@ def published():
 
 
 def published_pair(window_us=50 * MS):
-    connection = engine.in_memory({"requests": pd.DataFrame(published())})
+    connection = in_memory({"requests": pd.DataFrame(published())})
     return connection.execute(pairs_sql(window_us)).df()
 
 
@@ -127,9 +127,18 @@ def test_a_pair_is_found_once_wherever_the_window_cuts():
         assert named(found(picture, window_ms=3)) == ["ab", "bc"], shift
 
 
+def test_two_requests_on_either_side_of_a_slot_border_are_found():
+    window_us = 3
+    firsts = range(64 * window_us - window_us - 1, 64 * window_us + 2)
+    rows = [(f"key {at}", at + late) for at in firsts for late in (0, window_us)]
+    frame = pd.DataFrame(rows, columns=["request_key", "stamp_us"]).assign(record_id=range(len(rows)))
+    told = in_memory({"requests": frame}).execute(pairs_sql(window_us)).df()
+    assert sorted(told["request_key"]) == sorted(f"key {at}" for at in firsts)
+
+
 def test_the_same_start_is_listed_by_line_and_claimed_by_nobody():
     tied = published() | {"stamp_us": 5, "line_no": [9, 4]}
-    connection = engine.in_memory({"requests": pd.DataFrame(tied).drop(columns=["starts_by", "ends_from"])})
+    connection = in_memory({"requests": pd.DataFrame(tied).drop(columns=["starts_by", "ends_from"])})
     (pair,) = connection.execute(pairs_sql(0)).df().to_dict("records")
     assert (pair["first_record"], pair["second_record"], pair["started"]) == (2, 1, "undecided")
 
@@ -158,7 +167,7 @@ def test_starts_in_the_same_tick_have_no_order():
 def test_the_pairs_are_those_of_comparing_everybody_with_everybody(rows, window_us):
     frame = pd.DataFrame(rows, columns=["request_key", "stamp_us"]).astype({"stamp_us": "int64"})
     frame = frame.assign(record_id=range(len(rows)), line_no=range(len(rows)))
-    connection = engine.in_memory({"requests": frame})
+    connection = in_memory({"requests": frame})
     told = connection.execute(pairs_sql(window_us)).df()[["first_record", "second_record"]]
     ordered = sorted(((stamp, n, key) for n, (key, stamp) in enumerate(rows)))
     expected = [
@@ -273,7 +282,7 @@ def test_an_unknown_start_is_possible_after_a_busy_one():
 def test_a_request_that_may_have_come_and_gone_first_is_not_surely_overlapping():
     rows = {"record_id": [1, 2], "request_id": ["a", "b"], "request_key": "k", "clock": "web"}
     bounds = {"starts_from": [0, 5], "starts_by": [50, 10], "ends_from": [100, 20], "ends_by": [200, 30]}
-    assert judged(engine.in_memory({"requests": pd.DataFrame(rows | bounds)})) == {
+    assert judged(in_memory({"requests": pd.DataFrame(rows | bounds)})) == {
         "a": "none",
         "b": "possible",
     }
@@ -302,7 +311,7 @@ def test_without_a_key_there_is_no_answer():
 def test_a_request_overlaps_as_surely_as_its_surest_pair_with_one_listed_before(keys):
     rows = [(f"key {n}", f"{n}/{m}", *span) for n, key in enumerate(keys) for m, span in enumerate(key)]
     frame = pd.DataFrame(rows, columns=["request_key", "request_id", *BOUNDS]).assign(clock="web")
-    connection = engine.in_memory({"requests": frame.assign(record_id=range(len(frame)))})
+    connection = in_memory({"requests": frame.assign(record_id=range(len(frame)))})
     expected = {f"{n}/{m}": answer for n, key in enumerate(keys) for m, answer in surest_of(key).items()}
     assert judged(connection) == expected
 

@@ -65,6 +65,12 @@ def test_the_last_line_may_be_cut():
     ]
 
 
+def test_a_specific_format_wins_over_a_generic_one():
+    own = replace(FORMATS["json_lines"], name="zoo", kind="app")
+    line = FORMATS["json_lines"].samples[0].line.encode()
+    assert [each.format.name for each in detect(line, {**FORMATS, "zoo": own})] == ["zoo", "json_lines"]
+
+
 def test_prose_fits_no_format():
     assert detect(b"Dear all,\n\nplease find attached\nthe minutes.\n", FORMATS) == []
 
@@ -100,7 +106,7 @@ def written(tmp_path, text):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('row = { level = "INFO" }', 'row = { level = "WARN" }', "sample 1 parsed to the wrong row\n  want: .*WARN.*\n  got:  .*INFO"),
+        ('{ level = "INFO" }', '{ level = "WARN" }', "parsed to the wrong row\n  want: .*WARN.*\n  got:  .*INFO"),
         ('title = "t"', 'title = "t"\ncolour = 1', "unknown key colour"),
         ("lag_us = 0", "lag_us = 0\nfuzz = 1", r"\[stamp\] unknown key fuzz"),
         ("lag_us = 0", "", r"\[stamp\] lacks lag_us"),

@@ -207,6 +207,12 @@ def test_a_write_that_failed_closes_nothing():
     assert windows(connection)["jobs_job"] == [2 * MS, 3 * MS, 8 * MS, 9 * MS, "yes"]
 
 
+def test_the_last_read_before_a_write_is_the_one_that_counts():
+    reads = (statement(1, 1, 1, "read"), statement(2, 2, 2, "read"), statement(3, 1, 4, "read"))
+    connection = traced(RACE, *reads, statement(4, 1, 7, "update"))
+    assert windows(connection)["jobs_job"] == [4 * MS, 5 * MS, 7 * MS, 8 * MS, "yes"]
+
+
 def test_reading_back_ones_own_write_is_not_the_read_that_counts():
     connection = traced(
         RACE,

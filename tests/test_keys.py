@@ -1,4 +1,5 @@
 import pandas as pd
+from drawing import in_memory
 
 from analysis import engine
 from analysis.schema import table
@@ -20,11 +21,11 @@ def errors(*rows):
     )
     exceptions = pd.DataFrame(
         [
-            {"record_id": 10 + number, "position": 0, "constraint_name": constraint, "key_values": values}
+            {"record_id": 10 + number, "is_last": True, "constraint_name": constraint, "key_values": values}
             for number, (constraint, values) in enumerate(rows)
         ]
     )
-    connection = engine.in_memory({"requests": requests, "exceptions": exceptions})
+    connection = in_memory({"requests": requests, "exceptions": exceptions})
     found = engine.run(errors_about(table("exceptions"), pairs(table("requests"), 50_000)), connection)
     return found[["record_id", "first_record", "second_record"]].values.tolist()
 

@@ -53,7 +53,7 @@ def by_definition(layout: Layout, text: str) -> dict[str, str] | None:
 
 
 @given(st.sampled_from(LAYOUTS[:-1]), st.text(alphabet='ab -[]:;",é', max_size=14))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_layout_is_cut_as_defined(text_of_layout, text):
     layout = read_layout(text_of_layout)
     wanted = by_definition(layout, text)

@@ -95,7 +95,7 @@ def test_a_cut_file_gives_all_that_lies_before_the_cut(tmp_path, name):
 
 
 @every_compression
-@pytest.mark.parametrize("tail", [b"garbage behind the end\n" * 200, LOG])
+@pytest.mark.parametrize("tail", [b"garbage behind the end\n" * 200, LOG, bytes(range(1, 256)) * 10_000])
 def test_a_tail_that_is_not_compressed_is_reported_where_it_starts(tmp_path, name, tail):
     compressed = COMPRESS[name](LOG)
     content, damage = read(written(tmp_path, compressed + tail))

@@ -17,7 +17,6 @@ from analysis.evidence.stamps import UNITS, duration_outputs, stamp_outputs
 from analysis.evidence.wanted import find_wanted, first_said, other_fields, said, texts
 
 CELL_CAP: Final = 1 << 22
-INTERNAL: Final = re.compile(r"\b_\w+")
 REGEX_CAP: Final = 1 << 16  # of a longer record a regex sees the beginning only
 
 TEXTS: Final = (
@@ -91,7 +90,7 @@ def cells_of(text: str, delimiter: str) -> list[str] | None:
 
 def _select(relation: str, steps: Steps, outputs: Mapping[str, str], cells: Iterable[str]) -> str:
     query, internal = f"SELECT * FROM {relation}", [*cells]  # noqa: S608 - the caller's own name
-    for level in _flattened(steps.levels):
+    for level in steps.levels:
         query = f"SELECT *, {_named(level)} FROM ({query})"  # noqa: S608 - our own literals, see the module's docstring
         internal += level
     return f"SELECT * EXCLUDE ({', '.join(internal)}), {_named(outputs)} FROM ({query})"  # noqa: S608 - as above
@@ -99,19 +98,6 @@ def _select(relation: str, steps: Steps, outputs: Mapping[str, str], cells: Iter
 
 def _named(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
-
-
-def _flattened(levels: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
-    """The same columns in as few levels as they depend on each other: planning costs by the level."""
-    depth: dict[str, int] = {}
-    flat: list[dict[str, str]] = []
-    for name, expression in (each for level in levels for each in level.items()):
-        depth[name] = max(
-            (depth[word] + 1 for word in INTERNAL.findall(expression) if word in depth), default=0
-        )
-        flat += [{} for _ in range(depth[name] + 1 - len(flat))]
-        flat[depth[name]][name] = expression
-    return flat
 
 
 def _text(name: str, value: str | None) -> str:

@@ -83,8 +83,12 @@ SELECT record_id, $source_id, line_no, request_id, method, path, route, status, 
        CASE $marks WHEN 'finish' THEN stamped_by - coalesce(duration_us, 0) ELSE stamped_by END,
        CASE $marks WHEN 'start' THEN stamped_from + coalesce(duration_us, 0) ELSE stamped_from END,
        CASE $marks WHEN 'finish' THEN stamped_by ELSE stamped_by + duration_by END,
-       duration_us, process, $clock, $writer
+       duration_us, NULL, process, $clock, $writer
 FROM routed
+"""
+
+SET_REPEATS: Final = """
+UPDATE requests SET repeat_us = near.repeat_us FROM ({repeats}) AS near WHERE requests.record_id = near.record_id
 """
 
 CREATE_DATABASE_LINES: Final = """

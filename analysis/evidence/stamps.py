@@ -125,7 +125,8 @@ def _iso(steps: Steps, value: str) -> tuple[str, str, str]:
         is_offset=f"CASE WHEN _is_z OR _zone = '' THEN false ELSE regexp_full_match(_zone, {OFFSET}) END",
     )
     digits = "replace(ltrim(_zone), ':', '')"
-    minutes = f"TRY_CAST(substr({digits}, 2, 2) AS BIGINT) * 60 + coalesce(TRY_CAST(substr({digits}, 4, 2) AS BIGINT), 0)"
+    hours, rest = (f"TRY_CAST(substr({digits}, {place}, 2) AS BIGINT)" for place in (2, 4))
+    minutes = f"{hours} * 60 + coalesce({rest}, 0)"
     east_us = f"CASE WHEN starts_with({digits}, '-') THEN -60000000 ELSE 60000000 END * ({minutes})"
     us = (
         "CASE WHEN length(_stamp) < 19 THEN NULL WHEN _is_utc OR _zone = '' THEN _naive "

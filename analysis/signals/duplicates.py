@@ -18,8 +18,22 @@ BOUNDS: Final = ("starts_from", "starts_by", "ends_from", "ends_by")
 SHARED: Final = ("request_key", "method", "route", "entity", "user_id")
 OWN: Final = ("status", "stamp_us", "clock", *BOUNDS)
 
-SLOTS: Final = 64
-"""Windows in one coarse slot: a wider slot copies fewer rows at its border, a narrower one keeps fewer for the join."""
+
+def repeats(requests: ibis.Table) -> ibis.Table:
+    """How close each request lies to the nearest other one with the same key.
+
+    In:   the table requests, but for repeat_us
+    Out:  record_id, repeat_us: µs between the two instants as `pairs` takes them; no row where there is no other
+
+    Sorted by a hash of the key, for speed: where two keys share one, repeat_us may be too small, never too large.
+    """
+    instants = _instants(requests)
+    timed = instants.select("record_id", "instant", key=instants.request_key.hash())
+    of_key = ibis.window(group_by="key", order_by=["instant", "record_id"])
+    before = timed.instant - timed.instant.lag().over(of_key)
+    after = timed.instant.lead().over(of_key) - timed.instant
+    nearest = ibis.ifelse(before.isnull() | (after < before), after, before)
+    return timed.select("record_id", repeat_us=nearest).filter(ibis._.repeat_us.notnull())
 
 
 def pairs(requests: ibis.Table, window_us: int) -> ibis.Table:
@@ -36,17 +50,11 @@ def pairs(requests: ibis.Table, window_us: int) -> ibis.Table:
     (`started` is the claim). A request whose key is NULL is nobody's duplicate.
 
     All pairs, not neighbours only: k requests within one window make k (k - 1) / 2 pairs, since with retries the
-    two that collided need not be neighbours. Cost: one hash aggregate over the keys leaves those that repeat within
-    a slot of SLOTS windows; only their rows are joined, on key and slot, so a key polled all day costs its own
-    rows and not their square.
+    two that collided need not be neighbours. Cost: a filter on repeat_us, which the loader fills by `repeats`; only
+    the rows left are joined, on key and slot, so a key polled all day costs its own rows and not their square.
     """
     timed = _timed(requests)
-    near = timed.semi_join(_repeated(timed, window_us), "request_key")
-    both = (
-        _within(near, window_us)
-        .join(_side(near, "first", SHARED), "first_record")
-        .join(_side(near, "second", ()), "second_record")
-    )
+    both = _within(timed.filter(timed.repeat_us <= window_us), window_us)
     one_clock = both.first_clock == both.second_clock
     started = order(
         both.first_starts_from, both.first_starts_by, both.second_starts_from, both.second_starts_by
@@ -149,55 +157,43 @@ def _coarsest(pair: Mapping[str, Any]) -> int:
     return max(int(pair[f"{end}_by"]) - int(pair[f"{end}_from"]) + 1 for end in ends)
 
 
-def _timed(requests: ibis.Table) -> ibis.Table:
-    """What a pair shows of a request, and one instant (µs), for each request that can be a duplicate."""
+def _instants(requests: ibis.Table) -> ibis.Table:
+    """The requests that can be duplicates, each with one instant (µs)."""
     middle = (
         requests.starts_from + requests.starts_by
     ) >> 1  # no instant is negative: a shift halves exactly
-    timed = requests.select(
-        "record_id", "line_no", *SHARED, *OWN, instant=ibis.coalesce(middle, requests.stamp_us)
-    )
+    timed = requests.mutate(instant=ibis.coalesce(middle, requests.stamp_us))
     return timed.filter(timed.request_key.notnull(), timed.instant.notnull())
 
 
-def _repeated(timed: ibis.Table, window_us: int) -> ibis.Table:
-    """The keys that two requests within a window share, and some more.
-
-    Two such requests lie in one slot, or the later one lies less than a window behind its slot's start: those few
-    rows are counted in the slot before as well.
-    """
-    width = SLOTS * max(window_us, 1)
-    placed = timed.select("request_key", "instant", past=timed.instant % width)
-    home = placed.select("request_key", slot=placed.instant - placed.past)
-    border = placed.filter(placed.past < window_us)
-    both = home.union(border.select("request_key", slot=border.instant - border.past - width))
-    repeated = both.group_by("request_key", "slot").having(both.count() > 1).aggregate()
-    return repeated.select("request_key").distinct()
+def _timed(requests: ibis.Table) -> ibis.Table:
+    """What a pair shows of a request that can be a duplicate, its instant, and how near the next one is."""
+    return _instants(requests).select("record_id", "line_no", *SHARED, *OWN, "instant", "repeat_us")
 
 
 def _within(near: ibis.Table, window_us: int) -> ibis.Table:
-    """first_record, second_record and gap_us of every two rows of one key within the window, each pair once."""
+    """Every two rows of one key within the window, each pair once, with gap_us.
+
+    Two such rows lie in one slot as wide as the window, or the second in the next: it is listed in both.
+    """
     width = max(window_us, 1)
-    slotted = near.select(
-        "record_id", "line_no", "instant", "request_key", slot=near.instant - near.instant % width
-    )
-    first = slotted.rename(first_record="record_id", first_line="line_no", first_instant="instant")
-    second = slotted.union(slotted.mutate(slot=slotted.slot - width)).rename(
-        second_record="record_id", second_line="line_no", second_instant="instant"
-    )
+    slot = near.instant - near.instant % width
+    first = _side(near.mutate(slot=slot), "first", SHARED)
+    second = _side(near.mutate(slot=ibis.array([slot, slot - width]).unnest()), "second", ("request_key",))
     met = first.join(second, ["request_key", "slot"])
     gap_us = met.second_instant - met.first_instant
     tie = (met.first_line < met.second_line) | (
         met.first_line.identical_to(met.second_line) & (met.first_record < met.second_record)
     )
     listed = (gap_us > 0) | ((gap_us == 0) & tie)
-    return met.filter(listed & (gap_us <= window_us)).select("first_record", "second_record", gap_us=gap_us)
+    return met.mutate(gap_us=gap_us).filter(listed & (gap_us <= window_us))
 
 
-def _side(requests: ibis.Table, side: str, shared: tuple[str, ...]) -> ibis.Table:
+def _side(near: ibis.Table, side: str, shared: tuple[str, ...]) -> ibis.Table:
     """The columns of a pair that one of its two requests gives."""
-    own = {f"{side}_{name}": requests[name] for name in OWN}
-    return requests.select(*shared, **{f"{side}_record": requests.record_id}, **own)
+    own = {f"{side}_{name}": near[name] for name in (*OWN, "instant")}
+    places = {f"{side}_record": near.record_id, f"{side}_line": near.line_no}
+    return near.select(*shared, "slot", **places, **own)
 
 
 def _surely_overlapping(busy: ibis.Table) -> ibis.Table:

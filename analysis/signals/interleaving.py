@@ -102,9 +102,10 @@ def critical_window(events: ibis.Table, pairs: ibis.Table) -> ibis.Table:
 
     The read that counts is a request's last one of the table before it writes there itself (its last at all, if it
     does not): the one its decision rests on. A request's own statements go by their place in the file. A locking
-    read counts as a read: it ends when the lock is granted. Statements that failed did neither.
+    read counts as a read: it ends when the lock is granted. A statement that failed is an error
+    and did neither.
     """
-    done = events.filter(events.table_name.notnull(), events.sqlstate.isnull()).mutate(
+    done = events.filter(events.table_name.notnull()).mutate(
         from_us=events.from_us.fill_null(-FOREVER), by_us=events.by_us.fill_null(FOREVER)
     )
     writes = done.filter(done.kind.isin(WRITES))

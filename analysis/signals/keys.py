@@ -8,7 +8,7 @@ ERROR: Final = ("type", "sqlstate", "constraint_name", "key_columns", "key_value
 
 
 def errors_about(exceptions: ibis.Table, pairs: ibis.Table) -> ibis.Table:
-    """The errors whose key names the entity of a pair of duplicates.
+    """The errors that propagated and whose key names the entity of a pair of duplicates.
 
     In:   the table exceptions; pairs as `duplicates.pairs` gives them
     Out:  one row an error and pair: record_id (the error's), first_record, second_record, type, sqlstate,
@@ -17,7 +17,7 @@ def errors_about(exceptions: ibis.Table, pairs: ibis.Table) -> ibis.Table:
     An equal value is a hint, not a proof: 4521 may be the id of something else. The error's record is not tied to one
     of the two requests.
     """
-    named = exceptions.filter(exceptions.constraint_name.notnull())
+    named = exceptions.filter(exceptions.is_last, exceptions.constraint_name.notnull())
     named = named.select("record_id", *ERROR, about=named.key_values.unnest())
     met = named.join(pairs, named.about == pairs.entity)
     columns = ("record_id", "first_record", "second_record", *ERROR)

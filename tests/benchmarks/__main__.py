@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 
 from analysis import engine
+from analysis.evidence import sql
 from analysis.schema import table
-from analysis.signals.duplicates import pairs
+from analysis.signals.duplicates import pairs, repeats
 from tests.benchmarks.logs import write_log
 from tests.benchmarks.ours import load_log
 from tests.benchmarks.rivals import REGEX, SPLIT, load_with
@@ -27,17 +28,17 @@ CREATE TABLE requests AS
 SELECT i AS record_id, 1 AS source_id, i AS line_no, 'POST' AS method, '/api/jobs/complete' AS route,
        200 AS status, 'user' || user_no AS user_id, job_no::VARCHAR AS entity, 'clock' AS clock,
        'POST /api/jobs/complete ' || job_no || ' user' || user_no AS request_key,
-       at_us AS stamp_us, at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
+       at_us AS stamp_us, NULL::BIGINT AS repeat_us, at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
        at_us + 30999 AS ends_by
 FROM (SELECT range AS i, (hash(range, 1) % 200000)::BIGINT AS job_no, (hash(range, 2) % 20000)::BIGINT AS user_no,
              (hash(range, 3) % 86400000)::BIGINT * 1000 AS at_us FROM range($requests))
 UNION ALL BY NAME
-SELECT i + $requests AS record_id, 1 AS source_id, i AS line_no, 'POST' AS method, '/api/jobs/complete' AS route,
+SELECT n + $requests AS record_id, 1 AS source_id, n AS line_no, 'POST' AS method, '/api/jobs/complete' AS route,
        500 AS status, 'dup' || i AS user_id, i::VARCHAR AS entity, 'clock' AS clock,
        'POST /api/jobs/complete ' || i || ' dup' || i AS request_key,
-       at_us AS stamp_us, at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
+       at_us AS stamp_us, NULL::BIGINT AS repeat_us, at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
        at_us + 30999 AS ends_by
-FROM (SELECT range // 2 AS i, (hash(range // 2, 3) % 86400000)::BIGINT * 1000 + (range % 2) * 7000 AS at_us
+FROM (SELECT range AS n, range // 2 AS i, (hash(range // 2, 3) % 86400000)::BIGINT * 1000 + (range % 2) * 7000 AS at_us
       FROM range($requests // 100))
 """
 PER_MINUTE = """
@@ -113,6 +114,11 @@ def duplicates(folder: Path, lines: int, rounds: int) -> None:
     query = engine.to_sql(pairs(table("requests"), 50_000))
     with duckdb.connect(str(folder / "requests.duckdb")) as connection:
         connection.execute(REQUESTS, {"requests": lines})
+        started = time.perf_counter()
+        connection.execute(sql.SET_REPEATS.format(repeats=engine.to_sql(repeats(table("requests")))))
+        print(f"repeats, once at load: {time.perf_counter() - started:.2f} s", flush=True)
+        found_pairs = len(connection.execute(query).fetchall())
+        assert found_pairs >= lines // 200, f"{found_pairs} pairs found, {lines // 200} were put in"
         found = alternating(
             rounds,
             ours=lambda: connection.execute(query).fetchall(),
