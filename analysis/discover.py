@@ -10,6 +10,7 @@ from analysis.case import FILE, Case, CaseError, Fields, SourceSpec, zone_name
 from analysis.evidence.formats import Format, detect, with_case
 from analysis.evidence.load import PEEK_BYTES, read_up_to
 from analysis.evidence.reading import Unopenable, open_evidence
+from analysis.safe_text import visible
 
 KEY_VALUE = re.compile(r'(?:^|[\s?&{,"])([A-Za-z_][A-Za-z0-9_.-]{0,40})"?[=:]\s?"?([^\s&",}]{1,80})')
 ID_VALUE = re.compile(
@@ -163,7 +164,7 @@ def to_toml(discovery: Discovery) -> str:
         "",
         "# One [[source]] a file or glob. clock: sources with the same one may be compared stamp by stamp.",
         '# ordered_by: "writer" if lines stand as one writer wrote them, "stamp" for a merged or sorted export.',
-        *(f"# {note}" for note in discovery.notes),
+        *(f"# {one_line(note)}" for note in discovery.notes),
     ]
     for source in case.sources:
         lines += [
@@ -179,6 +180,11 @@ def to_toml(discovery: Discovery) -> str:
 def quoted(text: str) -> str:
     """A TOML basic string."""
     return '"' + re.sub(r'[\x00-\x1f\x7f"\\]', lambda each: f"\\u{ord(each[0]):04x}", text) + '"'
+
+
+def one_line(text: str) -> str:
+    """A text that cannot leave its line."""
+    return visible(text).replace("\n", "\\n")
 
 
 def listed(items: Iterable[str]) -> str:

@@ -93,9 +93,8 @@ def decide(facts: dict[str, Any]) -> str:
         return SUSPECTED
     if risen or suspects:
         return OPEN
-    if not facts.get("answered") or facts.get("would_have_decided"):
-        return UNKNOWN
-    return NONE
+    undecided = facts.get("errors") and facts.get("would_have_decided")
+    return UNKNOWN if undecided or not facts.get("answered") else NONE
 
 
 def read_verdict(out: Path) -> Verdict:

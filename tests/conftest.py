@@ -1,9 +1,10 @@
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path_factory, monkeypatch):
-    """Databases of cases go to a folder of the test's own."""
-    folder = tmp_path_factory.mktemp("store")
-    monkeypatch.setenv("RACE_FORENSICS_STORE", str(folder))
-    return folder
+@pytest.fixture(autouse=True, scope="session")
+def store(tmp_path_factory):
+    """Databases of cases go to a folder of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("store")
+        patch.setenv("RACE_FORENSICS_STORE", str(folder))
+        yield folder

@@ -10,7 +10,7 @@ from analysis.schema import TABLES
 
 def manifest(**changes):
     given = {
-        "schema_version": 1,
+        "schema_version": "1",
         "tool_version": "0",
         "settings": {"zone": "UTC"},
         "inputs": [Input("a.log", 3, 1, 2)],

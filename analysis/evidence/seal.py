@@ -4,13 +4,16 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
+from analysis.evidence import sql
 from analysis.schema import TABLES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = hashlib.sha256(repr((TABLES, sorted(vars(sql).items()))).encode()).hexdigest()[:16]
+"""Of the promised tables and the SQL that fills them: a database made by other ones is loaded again."""
+
 MANIFEST = "case.manifest.json"
 
 
@@ -36,7 +39,7 @@ class Input:
 class Manifest:
     """What a load read and made. `root` hashes everything else, the former manifest's root included."""
 
-    schema_version: int
+    schema_version: str
     tool_version: str
     settings: dict[str, Any]
     inputs: list[Input]

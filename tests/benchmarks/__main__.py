@@ -28,7 +28,8 @@ CREATE TABLE requests AS
 SELECT i AS record_id, 1 AS source_id, i AS line_no, 'POST' AS method, '/api/jobs/complete' AS route,
        200 AS status, 'user' || user_no AS user_id, job_no::VARCHAR AS entity, 'clock' AS clock,
        'POST /api/jobs/complete ' || job_no || ' user' || user_no AS request_key,
-       at_us AS stamp_us, NULL::BIGINT AS repeat_us, at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
+       at_us AS stamp_us, NULL::BIGINT AS repeat_us,
+       at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
        at_us + 30999 AS ends_by
 FROM (SELECT range AS i, (hash(range, 1) % 200000)::BIGINT AS job_no, (hash(range, 2) % 20000)::BIGINT AS user_no,
              (hash(range, 3) % 86400000)::BIGINT * 1000 AS at_us FROM range($requests))
@@ -36,7 +37,8 @@ UNION ALL BY NAME
 SELECT n + $requests AS record_id, 1 AS source_id, n AS line_no, 'POST' AS method, '/api/jobs/complete' AS route,
        500 AS status, 'dup' || i AS user_id, i::VARCHAR AS entity, 'clock' AS clock,
        'POST /api/jobs/complete ' || i || ' dup' || i AS request_key,
-       at_us AS stamp_us, NULL::BIGINT AS repeat_us, at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
+       at_us AS stamp_us, NULL::BIGINT AS repeat_us,
+       at_us AS starts_from, at_us + 999 AS starts_by, at_us + 30000 AS ends_from,
        at_us + 30999 AS ends_by
 FROM (SELECT range AS n, range // 2 AS i, (hash(range // 2, 3) % 86400000)::BIGINT * 1000 + (range % 2) * 7000 AS at_us
       FROM range($requests // 100))

@@ -9,7 +9,6 @@ from typing import Any
 from evidence import Evidence
 
 RESOLUTION_US = 1_000
-LONE = 3  # a maximum this many times beyond the 99.9th percentile is an outlier
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,12 @@ class Clock:
 
     @property
     def uncertainty_us(self) -> int:
-        """An overlap compares one finish with another's start, so both ends' deviations add up."""
-        return RESOLUTION_US + sum(worst(deviations(end)) for end in (self.finish, self.start))
+        """What an overlap read off the log may be wrong by, but for the worst per cent of requests.
+
+        An overlap compares one finish with another's start: a step of the clock at each of the two ends, and the
+        99th percentile of each end's deviation beyond it. How wrong a pair's own stamps are stands in `error_us`.
+        """
+        return sum(RESOLUTION_US + deviations(end).at(0.99) for end in (self.finish, self.start))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,7 +65,6 @@ class Clock:
                     "p99_us": spread.at(0.99),
                     "p999_us": spread.at(0.999),
                     "max_us": spread.values[-1],
-                    "max_is_a_lone_outlier": is_lone(spread),
                 }
                 for name, end in (("finish", self.finish), ("start", self.start))
                 for spread in [deviations(end)]
@@ -73,15 +75,6 @@ class Clock:
 def deviations(end: Spread) -> Spread:
     """How far the log lies from the truth, whichever way, beyond its own resolution."""
     return Spread(sorted(beyond(value) for value in end.values))
-
-
-def is_lone(spread: Spread) -> bool:
-    return spread.values[-1] > LONE * spread.at(0.999)
-
-
-def worst(spread: Spread) -> int:
-    """The maximum; the 99.9th percentile where the maximum is a lone outlier."""
-    return spread.at(0.999) if is_lone(spread) else spread.values[-1]
 
 
 def beyond(difference_us: int) -> int:

@@ -1,0 +1,87 @@
+import tomllib
+
+import pytest
+
+from analysis.case import CaseError, Fields, read_case
+from analysis.discover import discover, guess_fields, to_toml
+
+ACCESS = (
+    '[2026-11-24T09:14:07.481] 41 203.0.113.7 "POST /api/jobs/{id}/done HTTP/1.1" 200 0.038 '
+    "job_id={id} user=ana{id} request_id=0f3a{id}\n"
+)
+APP = "2026-11-24T09:14:07Z ERROR django.request Internal Server Error: /x request_id=0f3a7\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "access.log").write_text("".join(ACCESS.format(id=number) for number in (7, 8, 9)))
+    (tmp_path / "app.log").write_text(APP)
+    (tmp_path / "deploys.csv").write_text("deployed_at,version,revision,note\n2026-11-24T09:00:00Z,1,a,\n")
+    (tmp_path / "notes.txt").write_text("nothing\nof a log\n")
+    (tmp_path / ".hidden.log").write_text(APP)
+    (tmp_path / "evil.ipynb").write_text("{}")
+    return tmp_path
+
+
+def test_logs_become_sources_and_deploys_are_told_from_them(folder):
+    case = discover(folder).case
+    assert [(source.path, source.format) for source in case.sources] == [
+        ("app.log", "render_export"),
+        ("logs/access.log", "gunicorn_access_ms"),
+    ]
+    assert case.deploys == ("deploys.csv",)
+
+
+def test_what_fits_nothing_is_named_and_not_a_source(folder):
+    assert "notes.txt: fits no known format" in discover(folder).notes
+
+
+def test_the_keys_of_entity_user_and_request_are_guessed(folder):
+    assert discover(folder).case.fields == Fields(entity="job_id", user="user", request_id="request_id")
+
+
+def test_the_written_case_toml_is_the_discovered_case(folder):
+    found = discover(folder, "Europe/Berlin")
+    text = to_toml(found)
+    tomllib.loads(text)
+    (folder / "case.toml").write_text(text)
+    written = read_case(folder)
+    assert (written.sources, written.fields, written.zone, written.deploys) == (
+        found.case.sources,
+        found.case.fields,
+        "Europe/Berlin",
+        ("deploys.csv",),
+    )
+
+
+def test_hostile_file_names_stay_texts_in_the_toml(folder):
+    (folder / 'a"\n[x]\ny = 1 #.log').write_text(APP)
+    parsed = tomllib.loads(to_toml(discover(folder)))
+    assert set(parsed) == {"title", "zone", "deploys", "fields", "source"}
+
+
+def test_a_folder_without_a_log_is_refused_with_what_was_seen(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing\nof a log\n")
+    with pytest.raises(CaseError, match=r"notes\.txt: fits no known format"):
+        discover(tmp_path)
+
+
+def test_a_file_is_not_a_folder(tmp_path):
+    (tmp_path / "a.log").write_text(APP)
+    with pytest.raises(CaseError, match="not a folder"):
+        discover(tmp_path / "a.log")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fields"),
+    [
+        (["GET /x order_id=41 userId=7", "GET /x order_id=42 userId=7"], ("order_id", "userId")),
+        (["pid=41 trace_id=42", "pid=43 trace_id=44"], (None, None)),
+        (["job_id=7 user=a", "job_id=7 user=b"], (None, "user")),
+        (['{"ticket_id": "T-100", "username": "x"}', '{"ticket_id": "T-101"}'], ("ticket_id", "username")),
+    ],
+)
+def test_an_entity_is_an_id_that_varies(lines, fields):
+    guessed = guess_fields(lines)
+    assert (guessed.entity, guessed.user) == fields

@@ -1,0 +1,102 @@
+"""The command line as its users meet it: messages, exit codes, files."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import five_lines, main
+from analysis.case import read_case
+from analysis.evidence.seal import MANIFEST
+from analysis.store import store_folder
+
+PUBLISHED = Path(__file__).parent.parent / "data" / "cases" / "published"
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """The report on the published case, made once: where it lies and what was printed."""
+    out = tmp_path_factory.mktemp("out")
+    command = [sys.executable, "-m", "analysis", "report", str(PUBLISHED), "--out", str(out)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return out, run
+
+
+def test_a_report_says_what_it_found_in_five_lines_and_ends_with_its_path(reported):
+    out, run = reported
+    lines = run.stdout.splitlines()
+    assert lines[-1] == str(out / "report.html") and (out / "report.html").is_file()
+    assert lines[2] == "verdict: not enough evidence" and len(lines[2:-1]) == 5
+    assert run.stderr == ""
+
+
+def test_a_report_leaves_a_verdict_with_evidence_by_place(reported):
+    verdict = json.loads((reported[0] / "verdict.json").read_text())
+    assert verdict["verdict"] == "not enough evidence"
+    evidence = {place for finding in verdict["findings"] for place in finding["evidence"]}
+    assert {"app.log:1", "requests.log:1", "requests.log:2"} <= evidence
+    assert verdict["facts"]["would_have_decided"]
+
+
+def test_the_page_and_the_verdict_hold_no_path_and_no_time_of_the_run(reported):
+    out, _ = reported
+    for name in ("report.html", "verdict.json"):
+        text = (out / name).read_text()
+        assert str(out) not in text and str(PUBLISHED) not in text
+    assert "started_at" in json.loads((out / "run.json").read_text())
+
+
+def test_the_files_of_a_report_are_their_owners_only(reported):
+    for name in ("report.html", "verdict.json", "run.json"):
+        assert (reported[0] / name).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "nowhere"], "not a folder"),
+        (["report", str(PUBLISHED), "--zone", "Mars"], "not an IANA time zone"),
+        (["report", str(PUBLISHED), "--around", "noon"], "wanted a time such as 15:47"),
+        (["new", str(PUBLISHED)], "is there already"),
+    ],
+)
+def test_what_a_user_can_mend_exits_with_2_and_says_how(capsys, arguments, message):
+    if "--zone" in arguments:
+        arguments = [*arguments, "--around", "15:47"]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+def test_a_broken_seal_exits_with_4(tmp_path, capsys):
+    shutil.copytree(PUBLISHED, tmp_path / "case")
+    folder = store_folder(read_case(tmp_path / "case")) / "with-ids"
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text("{}")
+    assert main(["report", str(tmp_path / "case")]) == 4
+    assert "delete" in capsys.readouterr().err
+
+
+def test_a_file_name_cannot_write_to_the_terminal(tmp_path, capsys):
+    (tmp_path / "\x1b[31mred.log").write_text("2026-11-24T09:14:07Z INFO app x\n")
+    assert main(["new", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "\\x1b[31mred.log" in out
+
+
+def test_new_writes_a_case_that_report_can_read(tmp_path, capsys):
+    (tmp_path / "a.log").write_text("2026-11-24T09:14:07Z INFO app x\n")
+    assert main(["new", str(tmp_path)]) == 0
+    assert read_case(tmp_path).sources[0].format == "render_export"
+    assert main(["new", str(tmp_path)]) == 2
+
+
+def test_a_verdict_and_many_claims_are_five_lines():
+    assert five_lines("no incident found", list("abcdefg")) == [
+        "verdict: no incident found",
+        *(f"- {x}" for x in "abcd"),
+    ]
