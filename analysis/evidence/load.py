@@ -22,7 +22,7 @@ from analysis.evidence.zones import EPOCH, offsets
 
 DAY_US: Final = 86_400_000_000
 PEEK_BYTES: Final = 1 << 18
-CHUNK_BYTES: Final = 1 << 25
+AT_ONCE_BYTES: Final = 1 << 26  # of records: DuckDB plans each statement anew, so few and large ones
 UNFIT: Final = "the record does not fit its format, or its stamp cannot be read"
 
 Progress = Callable[[str, int, int], None]  # path, bytes read, bytes of the file
@@ -121,7 +121,7 @@ def load_source(
     """Read one file into records, requests, quarantine and sources; return the next free record_id."""
     reader = Reader(connection, source, settings, first_id)
     with open_evidence(source.file) as opened:
-        for batch in split(opened, source.format.head, source.format.fold, CHUNK_BYTES):
+        for batch in split(opened, source.format.head, source.format.fold):
             reader.take(batch)
             progress(source.path, opened.taken_bytes, opened.file_bytes)
         reader.finish(opened)
@@ -136,6 +136,7 @@ class Reader:
         self.next_id = first_id
         self.day, self.former_us = 0, -1  # of stamps that have only a time
         self.counts, self.unfit = Counts(), Counts()
+        self.waiting: list[pa.RecordBatch] = []
         self.stage = sql.STAGE.format(select=to_select(source.format, "chunk", settings.wanted))
 
     def take(self, batch: Batch) -> None:
@@ -146,18 +147,27 @@ class Reader:
             self.connection.execute(sql.STRAY_INTO_QUARANTINE, {"source_id": self.source.source_id})
             self.connection.unregister("stray")
         if batch.records.num_rows:
-            self.connection.register("chunk", self.numbered(batch.records))
-            self.connection.execute(self.stage, {"ids": self.settings.request_ids})
-            self.connection.unregister("chunk")
-            self.to_utc()
-            self.insert()
+            self.waiting.append(self.numbered(batch.records))
+            first, last = self.waiting[0], self.waiting[-1]
+            if last["byte_end"][-1].as_py() - first["byte_start"][0].as_py() >= AT_ONCE_BYTES:
+                self.load_waiting()
 
-    def numbered(self, records: pa.RecordBatch) -> pa.Table:
+    def load_waiting(self) -> None:
+        """Load the records that were taken and not loaded yet."""
+        if not self.waiting:
+            return
+        self.connection.register("chunk", pa.Table.from_batches(self.waiting))
+        self.waiting.clear()
+        self.connection.execute(self.stage, {"ids": self.settings.request_ids})
+        self.connection.unregister("chunk")
+        self.to_utc()
+        self.insert()
+
+    def numbered(self, records: pa.RecordBatch) -> pa.RecordBatch:
         first, self.next_id = self.next_id, self.next_id + records.num_rows
         if self.source.format.csv is not None:
             records = csv_columns(records, self.source.format)
-        ids = pa.array(np.arange(first, self.next_id))
-        return pa.Table.from_batches([records]).append_column("record_id", ids)
+        return records.append_column("record_id", pa.array(np.arange(first, self.next_id)))
 
     def to_utc(self) -> None:
         """Give local stamps their date and zone."""
@@ -227,6 +237,7 @@ class Reader:
 
     def finish(self, opened: Opened) -> None:
         """Write the file's row of `sources`, and damage of the file itself into the quarantine."""
+        self.load_waiting()
         source, counts = self.source, self.accounted()
         span = self.connection.execute(sql.SPAN_OF_SOURCE, {"source_id": source.source_id}).fetchall()[0]
         row = {
