@@ -68,10 +68,20 @@ def show_figure(figure: Figure, alt: str = "", as_png: bool = False) -> None:
 
     as_png: for figures with so many marks (a few thousand) that their SVG is larger than a picture of them.
     """
-    kind = "image/png" if as_png else "image/svg+xml"
-    text = safe(alt or figure.get_label())
-    data = figure_png(figure) if as_png else to_svg(figure)
-    _send({kind: data, "text/plain": text}, {kind: {"alt": text}})
+    text = alt or str(figure.get_label())
+    if as_png:
+        _send_image("image/png", figure_png(figure), text)
+    else:
+        show_svg(to_svg(figure), text)
+
+
+def show_svg(svg: str, alt: str) -> None:
+    """Show a picture that was drawn before."""
+    _send_image("image/svg+xml", svg, alt)
+
+
+def _send_image(kind: str, data: str, alt: str) -> None:
+    _send({kind: data, "text/plain": safe(alt)}, {kind: {"alt": safe(alt)}})
 
 
 def _send(bundle: Mapping[str, str], metadata: Mapping[str, Mapping[str, str]] | None = None) -> None:

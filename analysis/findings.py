@@ -14,8 +14,8 @@ from analysis.signals.spikes import Spike
 
 SECOND_US: Final = 1_000_000
 JUDGED: Final = (
-    *("method", "route", "overlapping_failed", "overlapping_passed", "single_failed", "single_passed"),
-    *("risk_ratio", "ratio_low", "ratio_high", "p_adjusted", "verdict"),
+    *("method", "route", "verdict", "overlapping_failed", "overlapping_passed", "single_failed"),
+    *("single_passed", "risk_ratio", "p_adjusted"),
 )
 """Columns of `correlate.suspects` worth showing."""
 

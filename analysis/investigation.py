@@ -9,16 +9,19 @@ from typing import Any, Final
 
 import ibis
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis.case import FILE, Case, read_case, utc
+from analysis.charts import to_svg
 from analysis.discover import discover
-from analysis.display import show_finding
+from analysis.display import show_figure, show_finding, show_svg
 from analysis.evidence.load import Progress
 from analysis.files import write_whole
 from analysis.findings import Finding
 from analysis.store import OpenCase, open_loaded, quiet
 
 ANSWERS: Final = "answers"
+CHARTS: Final = "charts"
 INSTANTS: Final = ("first_us", "last_us", "started_us", "onset_us", "end_us")
 
 
@@ -53,6 +56,7 @@ class Investigation:
         self.until_us = microseconds(utc(datetime.fromisoformat(until), zone) if until else window.until)
         self.told: list[tuple[Finding, list[str]]] = []
         self.facts: dict[str, Any] = {}
+        self.drawn: dict[str, str] = {}  # chart -> what is to be seen in it
 
     @property
     def requests(self) -> ibis.Table:
@@ -109,7 +113,7 @@ class Investigation:
         shown = frame.copy()
         for name in frame.columns:
             if name in INSTANTS:
-                shown[name] = pd.to_datetime(frame[name].astype("Int64"), unit="us")
+                shown[name] = pd.to_datetime(frame[name].astype("Int64") // 1000, unit="ms")
             elif name.endswith("_record") or name == "first_failure":
                 shown[name] = ["{}:{}".format(*place) for place in self.places(frame[name])]
         return shown.rename(columns={name: name.replace("_us", "_at") for name in INSTANTS})
@@ -128,6 +132,13 @@ class Investigation:
             self.told.append((finding, [f"{path}:{line}" for path, line in places]))
             show_finding(finding, places)
 
+    def draw(self, figure: Figure, name: str, as_png: bool = False) -> None:
+        """Show a chart and leave it in charts/NAME.svg, to be pasted into a post-mortem and for the summary."""
+        show_figure(figure, as_png=as_png)
+        if self.out is not None:
+            write_whole(self.out / CHARTS / f"{name}.svg", to_svg(figure).encode())
+            self.drawn[name] = str(figure.get_label())
+
     def fact(self, **facts: Any) -> None:
         """Keep values for verdict.json: JSON types only."""
         self.facts |= facts
@@ -140,9 +151,16 @@ class Investigation:
             {"notebook": self.notebook, **asdict(finding), "evidence": places}
             for finding, places in self.told
         ]
-        answers = {"findings": told, "facts": self.facts}
+        answers = {"findings": told, "facts": self.facts, "charts": self.drawn}
         text = json.dumps(answers, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False)
         write_whole(self.out / ANSWERS / f"{self.notebook}.json", f"{text}\n".encode())
+
+
+def show_drawn(charts: Mapping[str, str], out: str, *names: str) -> None:
+    """Show charts again that other notebooks drew; those that none drew are left out."""
+    for name in names:
+        if name in charts:
+            show_svg((Path(out) / CHARTS / f"{name}.svg").read_text(encoding="utf-8"), charts[name])
 
 
 def show_told(findings: Iterable[Mapping[str, Any]]) -> None:

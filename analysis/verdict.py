@@ -43,6 +43,7 @@ class Verdict:
     findings: list[dict[str, Any]]
     facts: dict[str, Any]
     missing: list[str]
+    charts: dict[str, str]  # name -> what is to be seen in it
 
     @property
     def incident(self) -> bool:
@@ -67,18 +68,19 @@ def sum_up(title: str, out: str) -> Verdict:
     nothing rose that could be seen, and either no rate can be told or a pair's overlap is undecided beside an error.
     """
     if not out:
-        return Verdict(
-            title, UNKNOWN, [], {}, ["the findings of the other notebooks: give all of them the same `out`"]
-        )
+        missing = ["the findings of the other notebooks: give all of them the same `out`"]
+        return Verdict(title, UNKNOWN, [], {}, missing, {})
     folder = Path(out)
     findings: list[dict[str, Any]] = []
     facts: dict[str, Any] = {}
+    charts: dict[str, str] = {}
     told = sorted((folder / ANSWERS).glob("*.json"))
     for file in [*told[1:], *told[:1]]:  # what was read stands last: nobody asks for it first
         answers = json.loads(file.read_text(encoding="utf-8"))
         findings += answers["findings"]
         facts |= answers["facts"]
-    found = Verdict(title, decide(facts), findings, facts, facts.get("would_have_decided", []))
+        charts |= answers["charts"]
+    found = Verdict(title, decide(facts), findings, facts, facts.get("would_have_decided", []), charts)
     body = {name: value for name, value in vars(found).items() if name != "missing"}
     text = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=True)
     write_whole(folder / FILE, f"{text}\n".encode())

@@ -34,6 +34,14 @@ def test_a_second_open_loads_nothing_again(case):
     assert second.manifest == first.manifest and len(databases(case)) == 1
 
 
+def test_another_process_loads_nothing_again(case):
+    first = open_loaded(case)
+    first.close()
+    code = f"import analysis; print(analysis.open_case({str(case.folder)!r}).manifest.root)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == first.manifest.root
+
+
 def test_a_changed_input_is_loaded_again_and_the_former_database_goes(case):
     first = open_loaded(case)
     first.close()

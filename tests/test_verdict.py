@@ -30,7 +30,9 @@ def test_the_facts_decide(facts, verdict):
 def answers(folder, name, claim, **facts):
     (folder / "answers").mkdir(exist_ok=True)
     finding = {"notebook": name, "claim": claim, "evidence": [], "limits": ""}
-    (folder / "answers" / f"{name}.json").write_text(json.dumps({"findings": [finding], "facts": facts}))
+    (folder / "answers" / f"{name}.json").write_text(
+        json.dumps({"findings": [finding], "facts": facts, "charts": {name: claim}})
+    )
 
 
 def test_the_answers_of_all_notebooks_are_summed_up_what_was_read_last(tmp_path):
