@@ -29,6 +29,11 @@ NO_ENTITY = {
     "process_id",
     "client_id",
 }
+MEASURE = re.compile(
+    r"(?:^|_)(?:ms|us|ns|s|sec|seconds|bytes|size|len|length|count|port|code|status|line|duration|time|took|elapsed"
+    r"|retries|attempt|page|limit|offset|version|level|worker|thread|rate|total|queries)$",
+    re.IGNORECASE,
+)
 DEPLOY_NAME = re.compile(r"(deploy|release)", re.IGNORECASE)
 
 
@@ -112,11 +117,13 @@ def look_at(file: Path, formats: dict[str, Format], notes: list[str]) -> tuple[F
 def guess_fields(lines: Iterable[str]) -> Fields:
     """Which keys carry the request's id, its user, and what it is about: by name, then by how often they stand."""
     seen: Counter[str] = Counter()
+    said: Counter[str] = Counter()
     ids: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
     for line in lines:
         for key, value in KEY_VALUE.findall(line[:4096]):
             seen[key] += 1
+            said[key] += value != "-"
             ids[key] += bool(ID_VALUE.fullmatch(value))
             if len(values.setdefault(key, set())) < 3:
                 values[key].add(value)
@@ -127,7 +134,8 @@ def guess_fields(lines: Iterable[str]) -> Fields:
         if key not in (request_id, user) and key.lower() not in NO_ENTITY and count and len(values[key]) > 1
     ]
     named = [key for key in about if key.lower().endswith(("_id", "id", "_no", "number"))]
-    return Fields(entity=named[0] if named else None, user=user, request_id=request_id)
+    likely = named or [key for key in about if not MEASURE.search(key) and ids[key] >= 0.9 * said[key]]
+    return Fields(entity=likely[0] if likely else None, user=user, request_id=request_id)
 
 
 def first_named(names: Iterable[str], seen: Counter[str]) -> str | None:

@@ -49,7 +49,7 @@ def instant(us: int, resolution_us: int = 1000) -> str:
 def milliseconds(us: float) -> str:
     """A span of µs as `7 ms`, `0.4 ms` or `1.2 s`."""
     if abs(us) >= SECOND_US:
-        return f"{us / SECOND_US:.1f} s"
+        return f"{us / SECOND_US:.3g} s"
     return f"{us / 1000:.0f} ms" if abs(us) >= 10_000 else f"{us / 1000:.3g} ms"
 
 
@@ -116,6 +116,14 @@ def spike(found: Spike, deploys: pd.DataFrame) -> Finding:
     if found.end_us is None:
         limits += " No return to the baseline is proved before the logs end."
     return Finding(claim, (found.first_failure, found.last_failure), limits)
+
+
+def outside(first_us: int, last_us: int) -> Finding:
+    """That requests were logged, and none in the window."""
+    first, last = (f"{pd.Timestamp(us, unit='us'):%Y-%m-%d %H:%M:%S}" for us in (first_us, last_us))
+    span = f"{first} to {last}"
+    claim = f"No request lies in the window looked at; they run from {span} UTC."
+    return Finding(claim, limits="A wrong zone for stamps that carry none moves a log by whole hours.")
 
 
 def no_spike(answered: int, errors: int) -> Finding:

@@ -17,7 +17,7 @@ from analysis.discover import discover
 from analysis.display import show_figure, show_finding, show_svg
 from analysis.evidence.load import Progress
 from analysis.files import write_whole
-from analysis.findings import Finding
+from analysis.findings import Finding, outside
 from analysis.store import OpenCase, open_loaded, quiet
 
 ANSWERS: Final = "answers"
@@ -97,6 +97,15 @@ class Investigation:
         span = requests.stamp_us.max() - requests.stamp_us.min()
         row = self.run(requests.aggregate(span_us=span, requests=requests.count())).iloc[0]
         return 0 if pd.isna(row["span_us"]) else int(row["span_us"]), int(row["requests"])
+
+    def outside(self) -> list[Finding]:
+        """That the window misses all requests there are, if it does."""
+        requests = self.table("requests")
+        ends = {"first": requests.stamp_us.min(), "last": requests.stamp_us.max()}
+        row = self.run(requests.aggregate(**ends)).iloc[0]
+        if pd.isna(row["first"]) or self.extent()[1]:
+            return []
+        return [outside(int(row["first"]), int(row["last"]))]
 
     def keyed(self) -> int:
         """How many requests name both what they are about and by whom."""

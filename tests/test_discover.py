@@ -77,6 +77,9 @@ def test_a_file_is_not_a_folder(tmp_path):
     ("lines", "fields"),
     [
         (["GET /x order_id=41 userId=7", "GET /x order_id=42 userId=7"], ("order_id", "userId")),
+        (["job=- user=a", "job=7 user=b", "job=8 user=c"], ("job", "user")),
+        (["took=12 bytes=100", "took=13 bytes=200"], (None, None)),
+        (["colour=red7 x=low", "colour=blue x=high"], (None, None)),
         (["pid=41 trace_id=42", "pid=43 trace_id=44"], (None, None)),
         (["job_id=7 user=a", "job_id=7 user=b"], (None, "user")),
         (['{"ticket_id": "T-100", "username": "x"}', '{"ticket_id": "T-101"}'], ("ticket_id", "username")),
