@@ -139,14 +139,14 @@ def no_spike(answered: int, errors: int) -> Finding:
 
 def users(hit: pd.DataFrame, summary: pd.DataFrame, what: str) -> list[Finding]:
     """Who was hit, and how many were not; nothing where no request failed."""
-    if summary.empty:
+    if not summary["failures"].sum():
         return []
     names = hit["user_id"].tolist()
     unknown = int(summary["failures_unknown"].sum())
     spared = int(summary["users_spared"].sum())
     claim = f"{counted(len(names), 'user')} got {what}"
     claim += f": {named(names)}." if names else "."
-    claim += f" {counted(spared, 'other user')} of the endpoint did not." if spared else ""
+    claim += f" {counted(spared, 'other user')} did not." if spared else ""
     limits = f"{counted(unknown, 'failure')} of unknown users are not in it." if unknown else ""
     return [
         Finding(claim, tuple(hit["first_failure"].head(20)), limits or "Users are as the logs name them.")
@@ -155,15 +155,18 @@ def users(hit: pd.DataFrame, summary: pd.DataFrame, what: str) -> list[Finding]:
 
 def cause(row: Row) -> Finding:
     """One cause of failures, before and after the onset."""
-    name: str = str(row["type"]).rpartition(".")[2] if pd.notna(row["type"]) else "no logged exception"
-    about: str = f" on {row['constraint_name']}" if pd.notna(row["constraint_name"]) else ""
     before, after = int(row["before"]), int(row["after"])
-    kind = "New" if not before else "Not new"
-    where = f"{row['method']} {row['route']}"
-    claim = f"{kind}: {name}{about}, {before:,} before the onset and {after:,} since, on {where}."
-    return Finding(
-        claim, (int(row["first_failure"]),), "An exception is linked to its request by the request id."
-    )
+    counts = f"{before:,} before the onset and {after:,} since, on {row['method']} {row['route']}"
+    first = (int(row["first_failure"]),)
+    if pd.isna(row["type"]):
+        limits = "One request id in the access log and the application's would tell the cause."
+        return Finding(
+            f"No exception is linked to {counted(before + after, 'failure')}: {counts}.", first, limits
+        )
+    about = f" on {row['constraint_name']}" if pd.notna(row["constraint_name"]) else ""
+    kind = "Not new" if before else "New"
+    limits = "An exception is linked to its request by the request id."
+    return Finding(f"{kind}: {short_type(row)}{about}, {counts}.", first, limits)
 
 
 def duplicates(pairs: pd.DataFrame, window_us: int, keyed: int) -> Finding:

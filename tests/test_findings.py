@@ -1,0 +1,189 @@
+import pandas as pd
+import pytest
+
+from analysis import findings
+from analysis.signals.spikes import Rate, Spike
+
+AT_US = 1_773_244_043_101_000  # 2026-03-11 15:47:23.101 UTC
+
+
+def a_spike(**changes):
+    given = {
+        "method": "POST",
+        "route": "/api/jobs/complete",
+        "onset_bucket_us": AT_US,
+        "end_bucket_us": None,
+        "peak_bucket_us": AT_US,
+        "baseline": Rate(2, 1000, 0.002, 0.0, 0.01),
+        "during": Rate(153, 1000, 0.153, 0.13, 0.18),
+        "peak": Rate(20, 100, 0.2, 0.1, 0.3),
+        "p_value": 1e-9,
+        "onset_us": AT_US,
+        "onset_from": AT_US - 500_000,
+        "onset_by": AT_US,
+        "first_failure": 7,
+        "end_us": None,
+        "end_from": None,
+        "end_by": None,
+        "last_failure": 9,
+    }
+    return Spike(**(given | changes))
+
+
+def deploys(*offsets_us):
+    return pd.DataFrame(
+        {"deployed_us": [AT_US + us for us in offsets_us], "version": ["v41", "v42"][: len(offsets_us)]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("us", "text"),
+    [(7_000, "7 ms"), (400, "0.4 ms"), (12_345, "12 ms"), (1_000_000, "1 s"), (90_500_000, "90.5 s")],
+)
+def test_a_span_is_written_as_a_person_would(us, text):
+    assert findings.milliseconds(us) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(0, "0.0 %"), (0.002, "0.20 %"), (0.153, "15.3 %"), (1, "100.0 %")]
+)
+def test_a_rate_has_the_digits_it_needs(rate, text):
+    assert findings.percent(rate) == text
+
+
+def test_few_names_are_all_named_and_many_are_counted():
+    assert findings.named(["a", "b"]) == "a, b"
+    assert findings.named(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_a_spike_says_from_what_to_what_when_and_since_which_deploy():
+    told = findings.spike(a_spike(), deploys(-60_000_000, -5_200_000))
+    assert "rose from 0.20 % to 15.3 % (153 of 1,000 requests) at 15:47:23.101 UTC" in told.claim
+    assert told.claim.endswith("The last deploy before it, v42, began 5.2 s earlier.")
+    assert told.evidence == (7, 9) and "not because of it" in told.limits
+
+
+def test_a_deploy_after_the_onset_is_not_blamed():
+    told = findings.spike(a_spike(), deploys(+1_000_000))
+    assert "deploy" not in told.claim and "deploy" not in told.limits
+
+
+def test_a_spike_that_goes_on_says_so_and_one_that_ended_says_when():
+    assert "No return to the baseline" in findings.spike(a_spike(), deploys()).limits
+    assert "fell back at 15:47:24.101" in findings.spike(a_spike(end_us=AT_US + 1_000_000), deploys()).claim
+
+
+def test_without_a_status_there_is_no_rate_and_without_a_rise_no_spike():
+    assert "cannot be computed" in findings.no_spike(0, 3).claim
+    assert "No endpoint's error rate rose" in findings.no_spike(500, 3).claim
+
+
+def hit(*users):
+    return pd.DataFrame({"user_id": list(users), "first_failure": list(range(len(users)))})
+
+
+def summary(**columns):
+    given = {"failures": 5, "failures_unknown": 0, "users_spared": 2} | columns
+    return pd.DataFrame([given])
+
+
+def test_users_are_named_and_the_unknown_are_counted_apart():
+    (told,) = findings.users(hit("ana", "bob"), summary(failures_unknown=3), "a 5xx")
+    assert told.claim == "2 users got a 5xx: ana, bob. 2 other users did not."
+    assert "3 failures of unknown users" in told.limits and told.evidence == (0, 1)
+
+
+def test_where_nobody_failed_nothing_is_said():
+    assert findings.users(hit(), summary(failures=0), "a 5xx") == []
+    assert findings.silent(pd.DataFrame({"overwritten": ["no"], "victim_record": [1]})) == []
+    assert findings.effects(pd.DataFrame({"second_record": []})) == []
+
+
+@pytest.mark.parametrize(("before", "kind"), [(0, "New: "), (3, "Not new: ")])
+def test_a_cause_is_new_if_it_was_never_seen_before(before, kind):
+    row = {"type": "django.db.utils.IntegrityError", "constraint_name": "jobs_unique", "method": "POST"}
+    row |= {"route": "/jobs", "before": before, "after": 9, "first_failure": 4}
+    told = findings.cause(row)
+    assert told.claim.startswith(f"{kind}IntegrityError on jobs_unique") and told.evidence == (4,)
+
+
+def test_a_cause_without_an_exception_is_said_to_have_none():
+    row = {"type": None, "constraint_name": None, "method": "GET", "route": "/", "before": 0, "after": 1}
+    told = findings.cause(row | {"first_failure": 1})
+    assert told.claim == "No exception is linked to 1 failure: 0 before the onset and 1 since, on GET /."
+
+
+def test_duplicates_are_counted_by_overlap_and_unkeyed_requests_are_no_zero():
+    pairs = pd.DataFrame({"overlap": ["sure", "sure", "possible"]})
+    assert "3 pairs of duplicates within 50 ms: 2 surely" in findings.duplicates(pairs, 50_000, 9).claim
+    assert "cannot be told" in findings.duplicates(pairs.head(0), 50_000, 0).claim
+
+
+JUDGED = {
+    "method": "POST",
+    "route": "/jobs",
+    "overlapping_failed": 30,
+    "overlapping_passed": 70,
+    "single_failed": 1,
+    "single_passed": 899,
+    "risk_ratio": 270.0,
+    "ratio_low": 40.2,
+    "ratio_high": 1900.0,
+    "p_adjusted": 1e-20,
+}
+
+
+def test_only_a_suspect_gets_a_ratio():
+    told = findings.suspect(JUDGED | {"verdict": "suspect"})
+    assert "30 of 100 requests that overlapped a duplicate failed, 1 of 900 others: 270 times" in told.claim
+    assert findings.suspect(JUDGED | {"verdict": "not suspected"}).claim.endswith(": not suspected.")
+
+
+PAIR = {
+    "first_record": 1,
+    "second_record": 2,
+    "method": "POST",
+    "route": "/jobs",
+    "entity": "4521",
+    "gap_us": 7_000,
+}
+WINDOW = pd.DataFrame({"was_open": ["yes"], "table_name": ["job"], "opens_by": [100], "closes_from": [8_100]})
+
+
+@pytest.mark.parametrize(
+    ("overlap", "said"),
+    [("sure", "surely overlapped"), ("possible", "undecided"), ("none", "did not overlap")],
+)
+def test_an_undecided_overlap_is_never_told_as_one(overlap, said):
+    told = findings.interleaved(PAIR | {"overlap": overlap, "user_id": "sarah_k"}, WINDOW.head(0))
+    assert said in told.claim and told.evidence == (1, 2)
+
+
+def test_the_window_in_which_both_had_read_is_told_only_where_it_surely_was_open():
+    pair = PAIR | {"overlap": "sure", "user_id": "sarah_k"}
+    assert (
+        "Both had read job before either wrote it, for at least 8 ms."
+        in findings.interleaved(pair, WINDOW).claim
+    )
+    assert "Both had read" not in findings.interleaved(pair, WINDOW.assign(was_open="undecided")).claim
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [("before", "first was stamped first"), ("after", "second was"), ("undecided", "undecided")],
+)
+def test_which_was_stamped_first_has_three_answers(order, said):
+    assert said in findings.stamped(PAIR | {"stamped": order}).claim
+
+
+def test_silent_victims_are_told_with_their_records():
+    losers = pd.DataFrame({"overwritten": ["sure", "possible", "no"], "victim_record": [5, 6, 7]})
+    (told,) = findings.silent(losers)
+    assert told.claim.startswith("1 request answered 2xx") and told.evidence == (5,)
+
+
+def test_what_was_read_counts_lines_and_names_damage():
+    sources = pd.DataFrame({"lines": [10], "quarantined": [2], "damage": ["byte 7: cut"], "path": ["a.gz"]})
+    told = findings.read_whole(sources, pd.DataFrame({"line_no": [1, 2]}), ["deploys.csv:3: no stamp"])
+    assert told.claim == "1 file with 10 lines were read; 2 of them fit no format."
+    assert "a.gz" in told.limits and "deploys.csv:3" in told.limits
