@@ -4,25 +4,20 @@ Pure: DataFrames and signals in, findings out. A claim holds no log text but nam
 whoever shows it escapes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
 from analysis.signals.spikes import Spike
+from analysis.wording import SECOND_US, Row, counted, instant, milliseconds, named, percent, short_type
 
-SECOND_US: Final = 1_000_000
 JUDGED: Final = (
     *("method", "route", "verdict", "overlapping_failed", "overlapping_passed", "single_failed"),
     *("single_passed", "risk_ratio", "p_adjusted"),
 )
 """Columns of `correlate.suspects` worth showing."""
-
-NAMED: Final = 5  # so many users are named in a sentence, the rest counted
-
-
-Row = Mapping[str, Any]  # of a DataFrame, by `to_dict("records")`
 
 
 @dataclass(frozen=True)
@@ -32,36 +27,6 @@ class Finding:
     claim: str  # one sentence, with its number
     evidence: tuple[int, ...] = ()  # record_ids, each a byte range of a source
     limits: str = ""  # what this evidence cannot show
-
-
-def percent(rate: float) -> str:
-    """A rate of 0 to 1 as `15.3 %`, with two digits below one per cent."""
-    return f"{100 * rate:.2f} %" if 0 < rate < 0.01 else f"{100 * rate:.1f} %"
-
-
-def instant(us: int, resolution_us: int = 1000) -> str:
-    """An instant as `15:47:23.101 UTC`, as fine as it is known."""
-    text = pd.Timestamp(us, unit="us").strftime("%H:%M:%S.%f")
-    digits = {1: 15, 1000: 12, 1_000_000: 8}.get(resolution_us, 12)
-    return f"{text[:digits]} UTC"
-
-
-def milliseconds(us: float) -> str:
-    """A span of µs as `7 ms`, `0.4 ms` or `1.2 s`."""
-    if abs(us) >= SECOND_US:
-        return f"{us / SECOND_US:.3g} s"
-    return f"{us / 1000:.0f} ms" if abs(us) >= 10_000 else f"{us / 1000:.3g} ms"
-
-
-def counted(number: int, thing: str, several: str | None = None) -> str:
-    """`1 user`, `1,204 users`."""
-    return f"{number:,} {thing if number == 1 else several or thing + 's'}"
-
-
-def named(names: Sequence[str]) -> str:
-    """The first few names, and how many more."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def read_whole(sources: pd.DataFrame, quarantine: pd.DataFrame, problems: Sequence[str]) -> Finding:
@@ -253,11 +218,6 @@ def named_by_error(error: Row) -> Finding:
     )
     records = tuple(int(error[name]) for name in ("record_id", "first_record", "second_record"))
     return Finding(claim, records, "The key links the error to the pair, not to one of the two.")
-
-
-def short_type(error: Row) -> str:
-    """`IntegrityError` of `django.db.utils.IntegrityError`."""
-    return str(error["type"]).rpartition(".")[2]
 
 
 def said_order(order: object) -> str:

@@ -8,10 +8,10 @@ import pandas as pd
 
 from analysis import charts
 from analysis.charts import Chart, SpikeMark
-from analysis.findings import Row, milliseconds, percent
 from analysis.investigation import Investigation
 from analysis.signals.rates import error_rate, wilson
 from analysis.signals.spikes import Spike
+from analysis.wording import Row, milliseconds, percent
 
 COMPRESSED: Final = re.compile(r"\.(?:gz|zst|bz2|xz)$")
 IN_WORDS: Final = {

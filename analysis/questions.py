@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import ibis
 import pandas as pd
 
-from analysis.findings import Row
 from analysis.investigation import Investigation
 from analysis.signals.clocks import stamped_order
 from analysis.signals.duplicates import missing_evidence
@@ -14,6 +13,7 @@ from analysis.signals.impact import causes
 from analysis.signals.interleaving import critical_window, most_telling, timeline
 from analysis.signals.keys import errors_about
 from analysis.signals.spikes import Spike
+from analysis.wording import Row
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")  # RFC 9110, section 9.2.1
 EVIDENCE = ("requests", "statements", "exceptions", "links", "records", "sources")

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from analysis import findings
+from analysis import findings, wording
 from analysis.signals.spikes import Rate, Spike
 
 AT_US = 1_773_244_043_101_000  # 2026-03-11 15:47:23.101 UTC
@@ -41,19 +41,19 @@ def deploys(*offsets_us):
     [(7_000, "7 ms"), (400, "0.4 ms"), (12_345, "12 ms"), (1_000_000, "1 s"), (90_500_000, "90.5 s")],
 )
 def test_a_span_is_written_as_a_person_would(us, text):
-    assert findings.milliseconds(us) == text
+    assert wording.milliseconds(us) == text
 
 
 @pytest.mark.parametrize(
     ("rate", "text"), [(0, "0.0 %"), (0.002, "0.20 %"), (0.153, "15.3 %"), (1, "100.0 %")]
 )
 def test_a_rate_has_the_digits_it_needs(rate, text):
-    assert findings.percent(rate) == text
+    assert wording.percent(rate) == text
 
 
 def test_few_names_are_all_named_and_many_are_counted():
-    assert findings.named(["a", "b"]) == "a, b"
-    assert findings.named(list("abcdefg")) == "a, b, c, d, e and 2 more"
+    assert wording.named(["a", "b"]) == "a, b"
+    assert wording.named(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
 def test_a_spike_says_from_what_to_what_when_and_since_which_deploy():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import ibis
+import ibis.expr.types as ir
 
 from analysis.schema import FOREVER
 from analysis.signals.clocks import order
@@ -121,13 +122,7 @@ def critical_window(events: ibis.Table, pairs: ibis.Table) -> ibis.Table:
         .join(second, ["second_record", "table_name"])
     )
     both = both.filter(both.first_written_from.notnull() | both.second_written_from.notnull())
-    opens_from = ibis.greatest(both.first_read_from, both.second_read_from)
-    opens_by = ibis.greatest(both.first_read_by, both.second_read_by)
-    # least and greatest skip NULL on some engines only: a request that never wrote did so at FOREVER
-    closes_from, closes_by = (
-        ibis.least(*(both[f"{side}_written_{end}"].fill_null(FOREVER) for side in ("first", "second")))
-        for end in ("from", "by")
-    )
+    opens_from, opens_by, closes_from, closes_by = _open_and_closed(both)
     one_clock = both.first_clock == both.second_clock
     opened = order(opens_from, opens_by, closes_from, closes_by)
     return both.select(
@@ -144,6 +139,17 @@ def critical_window(events: ibis.Table, pairs: ibis.Table) -> ibis.Table:
             else_="undecided",
         ),
     ).order_by("first_record", "second_record", "table_name")
+
+
+def _open_and_closed(both: ibis.Table) -> tuple[ir.IntegerValue, ...]:
+    """Bounds of the later of the two reads, and of the earlier first write."""
+    ends = ("from", "by")
+    opens = [ibis.greatest(both[f"first_read_{end}"], both[f"second_read_{end}"]) for end in ends]
+    # least and greatest skip NULL on some engines only: a request that never wrote did so at FOREVER
+    wrote = [
+        [both[f"{side}_written_{end}"].fill_null(FOREVER) for side in ("first", "second")] for end in ends
+    ]
+    return (*opens, *(ibis.least(*writes) for writes in wrote))
 
 
 def _read_and_wrote(done: ibis.Table, wrote: ibis.Table, side: str) -> ibis.Table:
