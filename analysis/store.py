@@ -20,7 +20,15 @@ from filelock import FileLock, Timeout
 from analysis import engine, schema
 from analysis.case import FILE, Case
 from analysis.evidence import derive, seal, sql
-from analysis.evidence.load import Connection, Progress, Settings, Source, find_sources, load_source
+from analysis.evidence.load import (
+    Connection,
+    Progress,
+    Settings,
+    Source,
+    create_tables,
+    find_sources,
+    load_source,
+)
 from analysis.evidence.seal import Manifest
 from analysis.files import write_whole
 from analysis.signals.correlate import by_request_id
@@ -28,6 +36,8 @@ from analysis.signals.duplicates import repeats
 
 WAIT_S = 30
 LOCK_DOWN = (
+    "SET TimeZone='UTC'",
+    "SET GLOBAL TimeZone='UTC'",
     "SET python_enable_replacements=false",
     "SET autoload_known_extensions=false",
     "SET autoinstall_known_extensions=false",
@@ -117,9 +127,10 @@ def locked(folder: Path) -> FileLock:
 def open_read_only(database: Path) -> duckdb.DuckDBPyConnection:
     """A connection that can read this database and reach nothing else."""
     connection = duckdb.connect(str(database), read_only=True)
-    connection.execute("SET TimeZone='UTC'")
-    for statement in LOCK_DOWN:
-        connection.execute(statement)
+    locked_down = connection.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]
+    if not locked_down:  # it is where this process has the database open already: they share their settings
+        for statement in LOCK_DOWN:
+            connection.execute(statement)
     return connection
 
 
@@ -166,7 +177,7 @@ def build(folder: Path, settings: Settings, former: Manifest | None, progress: P
     connection = duckdb.connect(str(new), config={"temp_directory": str(folder / "loading-spill")})
     try:
         connection.execute("SET TimeZone='UTC'")
-        connection.execute("SET memory_limit='1GB'")
+        connection.execute(sql.MEMORY)
         problems = load(connection, sources, settings, progress)
         connection.execute("CHECKPOINT")
         tables = seal.digests(connection)
@@ -197,13 +208,12 @@ def load(connection: Connection, sources: list[Source], settings: Settings, prog
 
     Raises: LostBytes if a file's bytes or lines do not add up.
     """
-    for name in schema.TABLES:
-        engine.create_table(connection, name)
-    connection.execute(sql.CREATE_DATABASE_LINES)
+    create_tables(connection)
     next_id = 1
     for source in sources:
         next_id = load_source(connection, source, settings, next_id, progress)
-    connection.execute(sql.SET_REPEATS.format(repeats=engine.to_sql(repeats(schema.table("requests")))))
+    nearest = engine.to_sql(repeats(schema.table("requests")))
+    connection.execute(sql.SET_REPEATS_OF_STRETCHES.format(repeats=nearest))
     derive.load_exceptions(connection)
     derive.load_statements(connection, settings.case.fields.request_id or "request_id", settings.request_ids)
     links = by_request_id(

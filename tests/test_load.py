@@ -4,11 +4,14 @@ import datetime as dt
 import gzip
 import hashlib
 
+import duckdb
 import pytest
 
 from analysis.case import CaseError, read_case
+from analysis.evidence.load import Reader, Settings, create_tables, find_sources
+from analysis.evidence.reading import Opened, Unreadable, open_evidence
 from analysis.evidence.zones import EPOCH
-from analysis.store import open_loaded
+from analysis.store import open_loaded, quiet
 
 ACCESS = (
     '[2026-11-24T09:14:07.481] 41 203.0.113.7 "POST /api/jobs/{id}/done HTTP/1.1" 200 0.038123 '
@@ -157,3 +160,59 @@ def test_neighbouring_ids_and_uuids_become_one_route(loaded):
 def test_a_format_that_is_unknown_or_fits_nothing_is_refused(loaded, toml, message):
     with pytest.raises(CaseError, match=message):
         loaded(toml, a_log="\x00\x01\x02 neither\nnor\n")
+
+
+BATCHES = "".join(
+    f"2026-11-24T09:14:07.000Z INFO gunicorn.access GET /x 200 {n % 90}ms pad={'x' * 90}\n"
+    for n in range(60_000)
+)
+
+
+def test_records_lie_in_the_order_of_the_file_whichever_thread_took_them(loaded):
+    case = loaded(app_log=BATCHES)
+    assert case.frame("records")["line_no"].tolist() == list(range(1, 60_001))
+
+
+def test_a_medium_that_fails_midway_is_reported_as_what_it_is(tmp_path):
+    class Failing(Opened):
+        def readinto(self, buffer):
+            if self.taken_bytes:
+                raise Unreadable(self.path, "Input/output error")
+            return super().readinto(buffer)
+
+    (tmp_path / "app.log").write_text(BATCHES)
+    (tmp_path / "case.toml").write_text('[[source]]\npath = "app.log"\n')
+    settings = Settings(read_case(tmp_path))
+    with duckdb.connect() as connection, open_evidence(tmp_path / "app.log") as whole:
+        create_tables(connection)
+        reader = Reader(connection, find_sources(settings.case)[0], settings, 1)
+        with (
+            Failing(whole.path, whole._file) as opened,
+            pytest.raises(Unreadable, match="Input/output error"),
+        ):
+            reader.load(opened, quiet)
+
+
+MESSAGES = ["plain", "é ünï 👩‍👩‍👧 e\u0301", "ends in blanks  ", "x", "GET /a?b=c 200 7ms k=v"]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_message_that_is_kept_as_a_part_of_its_text_comes_back_as_it_was(loaded, newline):
+    lines = [f"2026-11-24T09:14:07Z INFO app {each}" for each in MESSAGES]
+    follow = ["Traceback (most recent call last):", "ValueError: é"]
+    case = loaded(app_log=newline.join([*lines, *follow, *lines, ""]))
+    assert case.frame("records")["message"].tolist() == MESSAGES * 2
+
+
+def test_a_message_that_is_no_part_of_its_text_is_kept_too(loaded):
+    lines = ['{"time": "2026-11-24T09:14:07Z", "level": "INFO", "message": "say \\"a\\" é"}'] * 2
+    case = loaded('[[source]]\npath = "a.log"\nformat = "json_lines"\n', a_log="\n".join(lines))
+    assert case.frame("records")["message"].tolist() == ['say "a" é'] * 2
+
+
+def test_a_line_that_is_no_record_hides_no_midnight(loaded):
+    lines = ["23:59:59.900 GET /x", "00:00:00.050 is nothing", "00:00:00.100 GET /x"]
+    toml = 'date = 2026-03-11\n[[source]]\npath = "a.log"\nformat = "request_line"\n'
+    case = loaded(toml, a_log="\n".join(lines))
+    days = case.sql("SELECT logged_at::DATE::VARCHAR AS day FROM records ORDER BY record_id")["day"].tolist()
+    assert days == ["2026-03-11", "2026-03-12"]

@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 
 import duckdb
+import pandas as pd
 import pytest
 from filelock import FileLock
 
@@ -112,12 +114,24 @@ def test_two_loaders_at_once_end_in_one_database(case):
         "SELECT * FROM outside",
     ],
 )
-def test_the_connection_can_read_its_database_and_reach_nothing_else(case, statement):
-    outside = [1, 2, 3]
-    opened = open_loaded(case)
+@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
+def test_the_connection_can_read_its_database_and_reach_nothing_else(case, statement, again):
+    outside = pd.DataFrame({"a": [1, 2, 3]})
+    first = open_loaded(case)
+    opened = open_loaded(case) if again else first
     with pytest.raises(duckdb.Error):
         opened.sql(statement)
-    assert outside == [1, 2, 3] and len(opened.frame("records")) == 1
+    assert len(outside) == 3 and len(opened.frame("records")) == 1
+
+
+def test_a_case_can_be_opened_again_in_the_same_process_whatever_its_zone(case, monkeypatch):
+    open_loaded(case)
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    again = open_loaded(case)
+    assert again.sql("SELECT to_timestamp(0)::TEXT AS epoch")["epoch"][0] == "1970-01-01 00:00:00+00"
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_a_value_is_bound_and_never_run(case):

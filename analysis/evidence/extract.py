@@ -12,9 +12,10 @@ from typing import Final
 import pyarrow as pa
 
 from analysis.evidence.format_file import Csv, Format, Inside, pointer
-from analysis.evidence.layout import Cells, Layout, Steps, cut, literal
+from analysis.evidence.layout import Cells, Layout, Steps, cut, literal, one_of
+from analysis.evidence.sql import HEAD_LINE
 from analysis.evidence.stamps import UNITS, duration_outputs, stamp_outputs
-from analysis.evidence.wanted import find_wanted, first_said, other_fields, said, texts
+from analysis.evidence.wanted import find_wanted, first_said, other_fields, said
 
 CELL_CAP: Final = 1 << 22
 REGEX_CAP: Final = 1 << 16  # of a longer record a regex sees the beginning only
@@ -27,7 +28,7 @@ CANONICAL: Final = frozenset({*TEXTS, *UNITS, "logged_at", "status", "xid", "*"}
 VERBATIM: Final = frozenset({"message", "path", "detail", "query"})  # where "-" is a text and not "none"
 
 METHODS: Final = (
-    *("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"),
+    *("GET", "POST", "PUT", "PATCH", "HEAD", "DELETE", "OPTIONS", "CONNECT", "TRACE"),
     *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "PURGE"),
 )
 """Source: RFC 9110, section 9; RFC 5789; RFC 4918, section 9."""
@@ -39,7 +40,7 @@ def to_select(fmt: Format, relation: str, wanted: Mapping[str, str]) -> str:
     In:  relation: a name with a column text (CSV: and those of `csv_columns`); its other columns pass through.
          wanted: entity, user_id, request_id -> the key that carries it in k=v pairs, JSON, CSV or a query string.
     Out: parsed, stamp_ok, zoned (logged_us is UTC, not a local reading), logged_us, resolution_us, the promised
-         texts, status, xid, duration_us, duration_step_us, fields.
+         texts, message_length, status, xid, duration_us, duration_step_us, fields.
     """
     if fmt.json is not None:
         steps = _json(fmt.json, wanted)
@@ -53,6 +54,12 @@ def to_select(fmt: Format, relation: str, wanted: Mapping[str, str]) -> str:
     leftover = find_wanted(steps, wanted, fmt.json is None and fmt.csv is None)
     outputs = {"parsed": "coalesce(_fit, false)"} | stamp_outputs(steps, fmt.stamp) | duration_outputs(steps)
     outputs |= {name: _text(name, steps.values.get(name)) for name in TEXTS}
+    outputs["message_length"] = "NULL::INT"
+    if "_line" in steps.levels[0] and "message" in steps.values:
+        head = HEAD_LINE if fmt.whole else "_line"
+        outputs["message_length"] = (
+            f"CASE WHEN ends_with({head}, {outputs['message']}) THEN length({outputs['message']}) END"
+        )
     outputs["status"] = f"TRY_CAST({steps.values.get('status', 'NULL')} AS INTEGER)"
     outputs["xid"] = f"TRY_CAST({steps.values.get('xid', 'NULL')} AS BIGINT)"
     outputs["fields"] = other_fields(known, CANONICAL | _hidden(fmt), leftover)
@@ -117,10 +124,10 @@ def _checks(fmt: Format, values: Mapping[str, str]) -> list[str]:
     checks = []
     for name, value in values.items():
         if name == "level":
-            known = [form for level in fmt.levels for form in (level, level.lower(), level.capitalize())]
-            checks.append(f"list_contains({texts(dict.fromkeys(known))}, {value})")
+            known = [change(level) for change in (str, str.lower, str.capitalize) for level in fmt.levels]
+            checks.append(one_of(value, dict.fromkeys(known)))
         elif name == "method":
-            checks.append(f"list_contains({texts(METHODS)}, {value})")
+            checks.append(one_of(value, METHODS))
         elif name == "status":
             checks.append(f"({value} = '-' OR length({value}) = 3 AND TRY_CAST({value} AS INTEGER) >= 0)")
         elif name in UNITS:
@@ -132,11 +139,8 @@ def _checks(fmt: Format, values: Mapping[str, str]) -> list[str]:
 
 def _line(fmt: Format) -> Steps:
     """A text line, taken apart."""
-    one_line = (
-        "CASE WHEN contains(text, chr(10)) THEN rtrim(split_part(text, chr(10), 1), chr(13)) ELSE text END"
-    )
     steps = Steps("_")
-    steps.add(line="text" if fmt.whole or not fmt.fold else one_line)
+    steps.add(line="text" if fmt.whole or not fmt.fold else HEAD_LINE)
     steps.values = _take(steps, fmt, (fmt.layout, fmt.regex), "_line", "_m_")
     steps.add(fit="_m_fit")
     return steps

@@ -1,11 +1,12 @@
 """Sources -> DuckDB: records with their places, and the requests in them.
 
-A chunk of a file at a time goes through a temporary table, so memory stays flat however long the file is. Values are
-bound; the only text put into SQL is a format file's, quoted by `formats.to_select`.
+A file streams through one INSERT, so memory stays flat however long it is. Values are bound; the only text put into
+SQL is a format file's, quoted by `formats.to_select`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +14,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from analysis import engine, schema
 from analysis.case import Case, CaseError, SourceSpec
 from analysis.evidence import sql
 from analysis.evidence.formats import Format, bound_to, csv_columns, detect, to_select, with_case
-from analysis.evidence.reading import Opened, open_evidence
-from analysis.evidence.split import Batch, Counts, split
+from analysis.evidence.reading import Opened, Unopenable, open_evidence
+from analysis.evidence.split import Counts, split
 from analysis.evidence.zones import EPOCH, offsets
 
 DAY_US: Final = 86_400_000_000
 PEEK_BYTES: Final = 1 << 18
-AT_ONCE_BYTES: Final = 1 << 26  # of records: DuckDB plans each statement anew, so few and large ones
 UNFIT: Final = "the record does not fit its format, or its stamp cannot be read"
 
 Progress = Callable[[str, int, int], None]  # path, bytes read, bytes of the file
@@ -115,59 +116,76 @@ def read_up_to(opened: Opened, size: int) -> bytes:
     return bytes(buffer[:filled])
 
 
+def create_tables(connection: Connection) -> None:
+    """Create every promised table, empty; those that a log fills are views on `stretches`."""
+    for name in schema.TABLES:
+        if name not in sql.VIEWS:
+            engine.create_table(connection, name)
+    for statement in (sql.CREATE_STRETCHES, *sql.VIEWS.values(), sql.DATABASE_LINES):
+        connection.execute(statement)
+
+
 def load_source(
     connection: Connection, source: Source, settings: Settings, first_id: int, progress: Progress
 ) -> int:
-    """Read one file into records, requests, quarantine and sources; return the next free record_id."""
+    """Read one file into stretches and sources; return the next free record_id."""
     reader = Reader(connection, source, settings, first_id)
     with open_evidence(source.file) as opened:
-        for batch in split(opened, source.format.head, source.format.fold):
-            reader.take(batch)
-            progress(source.path, opened.taken_bytes, opened.file_bytes)
+        reader.load(opened, progress)
+        reader.to_utc()
         reader.finish(opened)
     return reader.next_id
 
 
 class Reader:
-    """One file's way into the database, chunk by chunk: what must be carried from one to the next."""
+    """One file's way into the database."""
 
     def __init__(self, connection: Connection, source: Source, settings: Settings, first_id: int) -> None:
         self.connection, self.source, self.settings = connection, source, settings
         self.next_id = first_id
-        self.day, self.former_us = 0, -1  # of stamps that have only a time
-        self.counts, self.unfit = Counts(), Counts()
-        self.waiting: list[pa.RecordBatch] = []
-        self.stage = sql.STAGE.format(select=to_select(source.format, "chunk", settings.wanted))
+        self.counts = Counts()
+        self.of_source = {"source_id": source.source_id}
 
-    def take(self, batch: Batch) -> None:
-        """Load one chunk's records and the lines that belong to none."""
-        self.counts = batch.counts
-        if batch.quarantine.num_rows:
-            self.connection.register("stray", pa.Table.from_batches([batch.quarantine]))
-            self.connection.execute(sql.STRAY_INTO_QUARANTINE, {"source_id": self.source.source_id})
-            self.connection.unregister("stray")
-        if batch.records.num_rows:
-            self.waiting.append(self.numbered(batch.records))
-            first, last = self.waiting[0], self.waiting[-1]
-            if last["byte_end"][-1].as_py() - first["byte_start"][0].as_py() >= AT_ONCE_BYTES:
-                self.load_waiting()
+    def load(self, opened: Opened, progress: Progress) -> None:
+        """Insert the file's stretches: DuckDB asks for one batch after the other, from whichever thread is free."""
+        batches = self.batches(opened, progress)
+        first = next(batches)
+        failures: list[Unopenable] = []
+        stream = pa.RecordBatchReader.from_batches(first.schema, kept(chain([first], batches), failures))
+        select = to_select(self.source.format, "chunk", self.settings.wanted)
+        values = {
+            **self.of_source,
+            "unfit": UNFIT,
+            "ids": self.settings.request_ids,
+            "id": sql.ID_SEGMENT,
+            "last_id": sql.LAST_ID,
+        }
+        self.connection.register("chunk", stream)
+        self.connection.execute(sql.STREAMING_MEMORY)
+        try:
+            self.connection.execute(sql.INTO_STRETCHES.format(select=select), values)
+        except duckdb.Error as error:
+            raise failures[0] if failures else error from None
+        finally:
+            self.connection.unregister("chunk")
+            self.connection.execute(sql.MEMORY)
 
-    def load_waiting(self) -> None:
-        """Load the records that were taken and not loaded yet."""
-        if not self.waiting:
-            return
-        self.connection.register("chunk", pa.Table.from_batches(self.waiting))
-        self.waiting.clear()
-        self.connection.execute(self.stage, {"ids": self.settings.request_ids})
-        self.connection.unregister("chunk")
-        self.to_utc()
-        self.insert()
+    def batches(self, opened: Opened, progress: Progress) -> Iterator[pa.RecordBatch]:
+        """The file's records, and the lines that belong to none, which have no text."""
+        for batch in split(opened, self.source.format.head, self.source.format.fold):
+            self.counts = batch.counts
+            records = self.numbered(batch.records)
+            if batch.quarantine.num_rows:
+                yield widened(batch.quarantine, records.schema)
+            yield records
+            progress(self.source.path, opened.taken_bytes, opened.file_bytes)
 
     def numbered(self, records: pa.RecordBatch) -> pa.RecordBatch:
         first, self.next_id = self.next_id, self.next_id + records.num_rows
         if self.source.format.csv is not None:
             records = csv_columns(records, self.source.format)
-        return records.append_column("record_id", pa.array(np.arange(first, self.next_id)))
+        records = records.append_column("record_id", pa.array(np.arange(first, self.next_id)))
+        return records.append_column("reason", pa.nulls(records.num_rows, pa.string()))
 
     def to_utc(self) -> None:
         """Give local stamps their date and zone."""
@@ -175,7 +193,7 @@ class Reader:
             self.add_dates()
         if self.settings.case.zone == "UTC" or self.source.format.carries_zone:
             return
-        first, last = self.connection.execute(sql.LOCAL_SPAN).fetchall()[0]
+        first, last = self.connection.execute(sql.LOCAL_SPAN, self.of_source).fetchall()[0]
         if first is None:
             return
         pieces, _ = offsets(self.settings.case.zone, first, last)
@@ -185,7 +203,7 @@ class Reader:
             "until": [*since[1:], last + 1],
             "offset": [piece.offset_us for piece in pieces],
         }
-        self.connection.execute(sql.SHIFT, bounds)
+        self.connection.execute(sql.SHIFT, {**self.of_source, **bounds})
 
     def add_dates(self) -> None:
         case = self.settings.case
@@ -193,56 +211,32 @@ class Reader:
             raise CaseError(
                 f"{self.source.file}: its stamps have only a time; add date = YYYY-MM-DD to case.toml"
             )
-        if self.former_us < 0:
-            self.day = (case.date - EPOCH.date()).days
-        values = {"day_us": DAY_US, "day": self.day, "half_day": DAY_US // 2, "former": self.former_us}
-        self.connection.execute(sql.ADD_DATES, values)
-        last = self.connection.execute(sql.LAST_STAMP).fetchall()[0][0]
-        if last is not None:
-            self.day, self.former_us = last // DAY_US, last % DAY_US
-
-    def insert(self) -> None:
-        source = self.source
-        source_id = {"source_id": source.source_id}
-        clocked = {**source_id, "clock": source.clock, "writer": source.writer}
-        self.connection.execute(sql.INTO_RECORDS, source_id)
-        if source.format.kind == "database":
-            self.connection.execute(sql.INTO_DATABASE_LINES, clocked)
-        else:
-            patterns = {"id": sql.ID_SEGMENT, "last_id": sql.LAST_ID}
-            bounds = {"marks": source.format.stamp.marks, "lag_us": source.lag_us}
-            self.connection.execute(sql.INTO_REQUESTS, {**clocked, **patterns, **bounds})
-        records, head_bytes, lines, size = self.connection.execute(sql.COUNT_UNFIT).fetchall()[0]
-        if records:
-            self.connection.execute(sql.INTO_QUARANTINE, {**source_id, "reason": UNFIT})
-            self.unfit = Counts(
-                records=self.unfit.records + records,
-                record_bytes=self.unfit.record_bytes + head_bytes,
-                continuation_lines=self.unfit.continuation_lines + lines - records,
-                continuation_bytes=self.unfit.continuation_bytes + size - head_bytes,
-            )
+        day = (case.date - EPOCH.date()).days
+        self.connection.execute(sql.ADD_DATES, {**self.of_source, "day_us": DAY_US, "day": day})
 
     def accounted(self) -> Counts:
         """The file's counts, with records that did not fit their format among the quarantined."""
-        counts, unfit = self.counts, self.unfit
+        counts = self.counts
+        records, head_bytes, lines, size = self.connection.execute(
+            sql.COUNT_UNFIT, self.of_source
+        ).fetchall()[0]
         return replace(
             counts,
-            records=counts.records - unfit.records,
-            record_bytes=counts.record_bytes - unfit.record_bytes,
-            continuation_lines=counts.continuation_lines - unfit.continuation_lines,
-            continuation_bytes=counts.continuation_bytes - unfit.continuation_bytes,
-            quarantined=counts.quarantined + unfit.records + unfit.continuation_lines,
-            quarantined_bytes=counts.quarantined_bytes + unfit.record_bytes + unfit.continuation_bytes,
+            records=counts.records - records,
+            record_bytes=counts.record_bytes - head_bytes,
+            continuation_lines=counts.continuation_lines - (lines - records),
+            continuation_bytes=counts.continuation_bytes - (size - head_bytes),
+            quarantined=counts.quarantined + lines,
+            quarantined_bytes=counts.quarantined_bytes + size,
         )
 
     def finish(self, opened: Opened) -> None:
-        """Write the file's row of `sources`, and damage of the file itself into the quarantine."""
-        self.load_waiting()
+        """Write the file's row of `sources`."""
         source, counts = self.source, self.accounted()
-        span = self.connection.execute(sql.SPAN_OF_SOURCE, {"source_id": source.source_id}).fetchall()[0]
+        span = self.connection.execute(sql.SPAN_OF_SOURCE, self.of_source).fetchall()[0]
         row = {
             **vars(counts),
-            "source_id": source.source_id,
+            **self.of_source,
             "path": source.path,
             "sha256": opened.sha256,
             "file_bytes": opened.file_bytes,
@@ -261,6 +255,22 @@ class Reader:
             "last_at": span[1],
         }
         insert_row(self.connection, "sources", row)
+
+
+def widened(stray: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Quarantined lines with the columns of records; NULL where they have none."""
+    given = dict(zip(stray.schema.names, stray.columns, strict=True))
+    columns = [given.get(each.name, pa.nulls(stray.num_rows, each.type)) for each in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def kept(batches: Iterator[pa.RecordBatch], failures: list[Unopenable]) -> Iterator[pa.RecordBatch]:
+    """The batches; what ends them early is kept in `failures`, since of an exception DuckDB passes on the text."""
+    try:
+        yield from batches
+    except Unopenable as error:
+        failures.append(error)
+        raise
 
 
 def insert_row(connection: Connection, table: str, row: dict[str, object]) -> None:

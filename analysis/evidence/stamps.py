@@ -6,7 +6,7 @@ Offsets are applied here: DuckDB 2.0 casts '…+02:00' to a TIMESTAMP and drops 
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.evidence.layout import Steps, literal
+from analysis.evidence.layout import Steps, literal, one_of
 
 SECOND_US: Final = 1_000_000
 LATEST_US: Final = 253_402_300_799_999_999  # the end of the year 9999
@@ -17,7 +17,7 @@ UNITS: Final = {"duration_us": 1, "duration_ms": 1_000, "duration_s": SECOND_US}
 NUMBER: Final = "DECIMAL(28, 9)"
 OFFSET: Final = "' ?[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?'"
 ABBREVIATION: Final = "' ?[A-Za-z]{2,5}'"  # of a zone: EST is ambiguous, so the stamp stays a local reading
-UTC: Final = "['z', ' Z', 'UTC', ' UTC', 'GMT', ' GMT']"
+UTC: Final = ("UTC", "GMT", " UTC", " GMT", "z", " Z")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _iso(steps: Steps, value: str) -> tuple[str, str, str]:
     steps.add(
         naive="epoch_us(TRY_CAST("
         "CASE WHEN _is_z THEN _stamp ELSE left(_stamp, length(_stamp) - length(_zone)) END AS TIMESTAMP))",
-        is_utc=f"_is_z OR list_contains({UTC}, _zone)",
+        is_utc=f"CASE WHEN _is_z THEN true WHEN _zone = '' THEN false ELSE {one_of('_zone', UTC)} END",
         is_offset=f"CASE WHEN _is_z OR _zone = '' THEN false ELSE regexp_full_match(_zone, {OFFSET}) END",
     )
     digits = "replace(ltrim(_zone), ':', '')"

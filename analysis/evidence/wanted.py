@@ -1,6 +1,7 @@
 """What a case wants from k=v pairs and query strings, and what is left of a record's fields, as SQL."""
 
 import json
+import re
 from collections.abc import Container, Iterable, Mapping
 
 from analysis.evidence.layout import Steps, literal
@@ -8,17 +9,12 @@ from analysis.evidence.layout import Steps, literal
 
 def said(value: str) -> str:
     """`value`, NULL where it is empty or the "-" of access logs."""
-    return f"nullif(nullif({value}, ''), '-')"
+    return f"CASE WHEN {value} NOT IN ('', '-') THEN {value} END"
 
 
 def first_said(values: Iterable[str]) -> str:
     """The first of the values that says something."""
     return f"coalesce({', '.join(said(value) for value in values)})"
-
-
-def texts(words: Iterable[str]) -> str:
-    """Words as an SQL list. For list_contains and not IN: that becomes a join, which costs more than it finds."""
-    return "[" + ", ".join(literal(word) for word in words) + "]"
 
 
 def find_wanted(steps: Steps, wanted: Mapping[str, str], in_pairs: bool) -> str | None:
@@ -40,9 +36,13 @@ def find_wanted(steps: Steps, wanted: Mapping[str, str], in_pairs: bool) -> str 
 def _find_asked(steps: Steps, wanted: Mapping[str, str], found: dict[str, list[str]]) -> None:
     """Look for key=value in the query string of the path."""
     path = steps.values["path"]
-    steps.add(asked=f"CASE WHEN contains({path}, '?') THEN '&' || substr({path}, instr({path}, '?') + 1) END")
-    _cut_keys(steps, "_asked", "&", wanted, "asked")
-    for name in wanted:
+    for name, key in wanted.items():
+        query = literal(rf"^[^?]*\?(?:.*?&)??{re.escape(key)}=([^&]*)")
+        steps.add(
+            **{
+                f"asked_{name}": f"CASE WHEN contains({path}, '?') THEN regexp_extract({path}, {query}, 1, 's') END"
+            }
+        )
         value = f"_asked_{name}"
         # A value that decodes to bytes that are no UTF-8 is kept as it was sent.
         found[name].append(
@@ -95,9 +95,10 @@ def _find_pairs(steps: Steps, wanted: Mapping[str, str], found: dict[str, list[s
     if pairs is None:
         return None
     lengths = [f"coalesce(length(_raw_{name}) + {len(key) + 2}, 0)" for name, key in wanted.items()]
+    named = ", ".join(map(literal, [*wanted.values(), ""]))
     members = (
         r"""list_transform(list_filter(regexp_extract_all(_pairs, '[^ =]+=(?:"[^"]*"|[^ ]*)'), """
-        f"lambda x: NOT list_contains({texts([*wanted.values(), ''])}, left(x, instr(x, '=') - 1))), "
+        f"lambda x: NOT list_contains([{named}], left(x, instr(x, '=') - 1))), "
         "lambda x: to_json(left(x, instr(x, '=') - 1)) || ':' || "
         "to_json(trim(substr(x, instr(x, '=') + 1), chr(34))))"
     )

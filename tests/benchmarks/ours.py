@@ -6,10 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from analysis import engine, schema
 from analysis.case import Case, Fields, SourceSpec
 from analysis.evidence import sql
-from analysis.evidence.load import Settings, find_sources, load_source
+from analysis.evidence.load import Settings, create_tables, find_sources, load_source
 from analysis.evidence.seal import check_accounts
 from analysis.store import quiet
 
@@ -19,10 +18,8 @@ def load_log(log: Path, database: Path) -> None:
     fields = Fields(entity="job_id", user="user", request_id="request_id")
     case = Case(log.parent, "bench", (SourceSpec(log.name, "render_export"),), fields=fields)
     with duckdb.connect(str(database)) as connection:
-        connection.execute("SET memory_limit='1GB'")
-        for name in schema.TABLES:
-            engine.create_table(connection, name)
-        connection.execute(sql.CREATE_DATABASE_LINES)
+        connection.execute(sql.MEMORY)
+        create_tables(connection)
         for source in find_sources(case):
             load_source(connection, source, Settings(case), 1, quiet)
         check_accounts(connection)
