@@ -4,11 +4,12 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from analysis import format_commands
 from analysis.case import FILE, CaseError, zone_name
 from analysis.discover import discover, to_toml
 from analysis.evidence.changes import GitMissing, RepositoryUnreadable
@@ -77,10 +78,27 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("folder", type=Path)
     new.add_argument("--zone", default="", help="IANA zone of stamps that carry none")
     new.set_defaults(command=run_new)
+    add_formats(commands.add_parser("formats", help="list the log formats; detect a file's; try a line"))
     lab = commands.add_parser("lab", help="open JupyterLab on copies of the notebooks")
     lab.add_argument("case", type=Path)
     lab.set_defaults(command=run_lab)
     return whole
+
+
+def add_formats(formats: argparse.ArgumentParser) -> None:
+    """The commands below `formats`; without one it lists them all."""
+    formats.set_defaults(command=lambda options: say_all(format_commands.listed()))
+    commands = formats.add_subparsers(metavar="COMMAND")
+    detect = commands.add_parser("detect", help="which formats a file fits, and how well")
+    detect.add_argument("file", type=Path)
+    detect.set_defaults(command=lambda options: say_all(format_commands.detected(options.file)))
+    one = commands.add_parser("try", help="how a format reads a line")
+    one.add_argument("format")
+    one.add_argument("line")
+    one.set_defaults(command=lambda options: say_all(format_commands.tried(options.format, options.line)))
+    show = commands.add_parser("show", help="what a format is, with its samples")
+    show.add_argument("format")
+    show.set_defaults(command=lambda options: say_all(format_commands.shown(options.format)))
 
 
 def run_report(options: argparse.Namespace) -> int:
@@ -171,6 +189,12 @@ def run_lab(options: argparse.Namespace) -> int:
 
 def say(line: str) -> None:
     print(safe(line), flush=True)
+
+
+def say_all(lines: Iterable[str]) -> int:
+    for line in lines:
+        say(line)
+    return DONE
 
 
 def on_terminal(path: str, done: int, size: int) -> None:

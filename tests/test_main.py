@@ -100,3 +100,23 @@ def test_a_verdict_and_many_claims_are_five_lines():
         "verdict: no incident found",
         *(f"- {x}" for x in "abcd"),
     ]
+
+
+def test_formats_are_listed_shown_detected_and_tried(tmp_path, capsys):
+    (tmp_path / "a.log").write_text("2026-11-24T09:14:07Z INFO app x\n")
+    assert main(["formats"]) == 0
+    assert "render_export" in capsys.readouterr().out
+    assert main(["formats", "show", "render_export"]) == 0
+    assert "marks instant" in capsys.readouterr().out
+    assert main(["formats", "detect", str(tmp_path / "a.log")]) == 0
+    assert capsys.readouterr().out.startswith("render_export: 1 of the first 1 records fit")
+    assert main(["formats", "try", "render_export", "2026-11-24T09:14:07Z INFO app \x1b[31mx"]) == 0
+    out = capsys.readouterr().out
+    assert "logger             app" in out and "\\x1b[31mx" in out
+
+
+def test_a_line_that_does_not_fit_is_said_to_and_an_unknown_format_is_refused(capsys):
+    assert main(["formats", "try", "render_export", "nothing"]) == 0
+    assert "does not fit" in capsys.readouterr().out
+    assert main(["formats", "show", "nope"]) == 2
+    assert "`python -m analysis formats` lists them" in capsys.readouterr().err
