@@ -50,6 +50,14 @@ def test_the_page_and_the_verdict_hold_no_path_and_no_time_of_the_run(reported):
     assert "started_at" in json.loads((out / "run.json").read_text())
 
 
+def test_no_chart_of_a_rate_is_drawn_where_there_is_none(reported):
+    assert sorted(file.stem for file in (reported[0] / "charts").iterdir()) == [
+        "coverage",
+        "gaps",
+        "interleaving",
+    ]
+
+
 def test_the_files_of_a_report_are_their_owners_only(reported):
     for name in ("report.html", "verdict.json", "run.json"):
         assert (reported[0] / name).stat().st_mode & 0o077 == 0
