@@ -26,7 +26,15 @@ def load_log(log: Path, database: Path) -> None:
         connection.execute("CHECKPOINT")
 
 
+def peak_mb() -> int:
+    """Peak resident memory of this process. Not ru_maxrss on Linux: a child inherits its parent's peak."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) >> 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
+
+
 if __name__ == "__main__":
     load_log(Path(sys.argv[1]), Path(sys.argv[2]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak // (1 << 20 if sys.platform == "darwin" else 1 << 10))
+    print(peak_mb())
