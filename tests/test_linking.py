@@ -181,6 +181,10 @@ def test_an_error_without_a_path_is_looked_for_among_failures_only():
     assert linked(both, lines) == [(2, 101, "status+time", 0.8)]
 
 
+def test_an_error_without_a_path_is_linked_to_no_request_that_answered_well():
+    assert linked([request(1, 1100, 1150)], [error(1, 1, says="Exception in handler", key=())]) == []
+
+
 def test_a_file_name_in_the_message_is_not_taken_for_a_path():
     lines = [error(1, 1, says="cannot read /etc/jobs.conf", key=())]
     assert [link[0] for link in linked([request(1, 1100, 1150, status=500)], lines)] == [1]
@@ -247,6 +251,11 @@ def test_what_stands_between_begin_and_commit_belongs_to_one_request():
 
 def test_a_transaction_that_outlasts_a_request_is_not_its():
     assert linked([request(1, 1104, 1107)], statements=TRANSACTION) == []
+
+
+def test_a_statement_that_outlasts_a_request_is_not_its():
+    said = [statement(1, "s1", 1104, "SELECT 4521", took=30)]
+    assert linked([request(1, 1100, 1120)], statements=said) == []
 
 
 def test_two_interleaved_sessions_are_told_apart_by_what_they_say():
@@ -359,6 +368,13 @@ def test_a_token_that_always_meets_one_user_stands_for_that_user():
     assert linked([*asked, *both], statements=said)[-1] == (51, 250, "session+user+time", 0.99)
 
 
+def test_a_token_that_always_meets_the_same_two_users_stands_for_neither():
+    asked, said = days(["ann", "cho", "dan", "eve"] * 3, ["t-ann", "t-cho", "t-dan", "t-eve"] * 3)
+    beside = [request(50 + n, 4000 * n, 4000 * n + 50, user="bob", entity=None) for n in range(3)]
+    found = linked([*asked, *beside], statements=said)
+    assert [link[2] for link in found if link[1] == 201] == ["ambiguous"] * 2
+
+
 def test_no_word_stands_for_a_user_who_is_always_there():
     asked, said = days(["ann"] * 6, ["t-ann"] * 6)
     assert {link[2] for link in linked(asked, statements=said)} == {"session+time"}
@@ -442,12 +458,12 @@ def test_a_sibling_is_trusted_no_further_than_the_errors_link():
 def test_where_the_job_is_unknown_the_one_that_passed_beside_is_the_sibling(who, more, rule, confidence):
     asked = [
         request(1, 1100, 1150, status=500, user=who, entity=None, **more),
-        request(2, 1990, 2040, user=who, entity=None, **more),
+        request(2, 2050, 2090, user=who, entity=None, **more),
         request(3, 2110, 2140, user=who, entity=None, **more),
         request(4, 1100, 1150, user="bob", entity=None, **more),
         request(5, 1100, 1150, user=who, entity=None, path="/other", **more),
     ]
-    assert beside(asked, [error(1, 1)]) == [(101, 1, 2, 890_000, "none", rule, confidence)]
+    assert beside(asked, [error(1, 1)]) == [(101, 1, 2, 950_000, "none", rule, confidence)]
 
 
 def test_two_that_passed_beside_are_ambiguous_where_the_job_is_unknown():

@@ -37,7 +37,8 @@ def by_evidence(
     Out:  the promised table `links`. rule names the evidence that decided, as "path+key+status+time", or is
           "ambiguous" where k > 1 candidates are equally good, confidence 1/k each. One candidate left: 0.99 if an
           error's key or a statement's words name it; 0.95 to 0.97 if status, habit, order or the claims of others
-          chose it; at most 0.9 if only time did, or if its stamps are of another clock than the request's
+          chose it; at most 0.9 if only time did, if its stamps are of another clock than the request's, or if much
+          else of its session or logger fits no request; 0.5 to 0.8 if evidence is missing or speaks against it
 
     A statement needs a request with both bounds known. What fits no request is linked to none.
     """
