@@ -18,6 +18,7 @@ from analysis.display import show_figure, show_finding, show_svg
 from analysis.evidence.load import Progress
 from analysis.files import write_whole
 from analysis.findings import Finding, outside
+from analysis.safe_text import masked
 from analysis.store import OpenCase, open_loaded, quiet
 
 ANSWERS: Final = "answers"
@@ -161,7 +162,7 @@ class Investigation:
             for finding, places in self.told
         ]
         answers = {"findings": told, "facts": self.facts, "charts": self.drawn}
-        text = json.dumps(answers, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False)
+        text = json.dumps(masked(answers), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False)
         write_whole(self.out / ANSWERS / f"{self.notebook}.json", f"{text}\n".encode())
 
 

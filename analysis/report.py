@@ -18,7 +18,7 @@ from analysis.notebook_file import read
 from analysis.notebook_parameters import ParameterRefused, declared
 from analysis.notebook_run import Job, NotebookFailed, Run, run_notebooks
 from analysis.page import page
-from analysis.safe_text import mask_secrets
+from analysis.safe_text import masked
 
 PAGE: Final = "report.html"
 LEDGER: Final = "run.json"
@@ -138,15 +138,3 @@ def write_ledger(path: Path, ledger: Mapping[str, object]) -> None:
     """Write the ledger, secrets masked."""
     text = json.dumps(masked(ledger), indent=2, ensure_ascii=True, default=str)
     write_whole(path, f"{text}\n".encode("ascii"))
-
-
-def masked(value: object) -> object:
-    """A JSON value with the secrets in its strings masked."""
-    match value:
-        case str():
-            return mask_secrets(value)
-        case Mapping():
-            return {str(key): masked(item) for key, item in value.items()}
-        case list() | tuple():
-            return [masked(item) for item in value]
-    return value

@@ -4,6 +4,7 @@ Everything that leaves for a person's eyes, page or terminal, goes through `safe
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 MASK: Final = "***"
@@ -70,6 +71,18 @@ def _masked(match: re.Match[str]) -> str:
     return match["keep"] + MASK + (match.groupdict().get("then") or "")
 
 
+def masked(value: object) -> object:
+    """A JSON value with the secrets in its strings masked."""
+    match value:
+        case str():
+            return mask_secrets(value)
+        case Mapping():
+            return {str(key): masked(item) for key, item in value.items()}
+        case list() | tuple():
+            return [masked(item) for item in value]
+    return value
+
+
 def visible(text: str) -> str:
     r"""The text with every control, format and bidi character written as an escape: `\x1b`, `\u202e`.
 
@@ -80,7 +93,12 @@ def visible(text: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
+    return escaped(match[0])
+
+
+def escaped(character: str) -> str:
+    r"""`\x1b`, `\u202e` or `\U0001f600`."""
+    code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

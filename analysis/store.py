@@ -6,7 +6,8 @@ current one when its manifest replaces the former. A load killed at any moment l
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -97,7 +98,7 @@ def open_loaded(case: Case, *, request_ids: bool = True, progress: Progress = qu
     """The case's tables, loaded again only if an input, the case or the kit changed.
 
     request_ids=False reads the logs as if none carried a request id.
-    Raises: LockedError, SealError, CaseError, EvidenceError.
+    Raises: LockedError, SealError, CaseError, Unopenable, FormatError.
     """
     settings = Settings(case, request_ids)
     folder = store_folder(case) / ("with-ids" if request_ids else "without-ids")
@@ -111,8 +112,9 @@ def open_loaded(case: Case, *, request_ids: bool = True, progress: Progress = qu
         return OpenCase(case, manifest, open_read_only(folder / manifest.database))
 
 
-def locked(folder: Path) -> FileLock:
-    """The lock of one case's store. Raises LockedError after WAIT_S seconds, naming the holder."""
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of one case's store. Raises LockedError after WAIT_S seconds, naming the holder."""
     holder = folder / "holder"
     lock = FileLock(folder / "lock", timeout=WAIT_S)
     try:
@@ -120,8 +122,11 @@ def locked(folder: Path) -> FileLock:
     except Timeout as error:
         pid = holder.read_text().strip() if holder.is_file() else "unknown"
         raise LockedError(f"{folder}: process {pid} is loading this case; wait for it or stop it") from error
-    holder.write_text(str(os.getpid()))
-    return lock
+    try:
+        holder.write_text(str(os.getpid()))
+        yield
+    finally:
+        lock.release()
 
 
 def open_read_only(database: Path) -> duckdb.DuckDBPyConnection:
@@ -213,7 +218,7 @@ def load(connection: Connection, sources: list[Source], settings: Settings, prog
     for source in sources:
         next_id = load_source(connection, source, settings, next_id, progress)
     nearest = engine.to_sql(repeats(schema.table("requests")))
-    connection.execute(sql.SET_REPEATS_OF_STRETCHES.format(repeats=nearest))
+    connection.execute(sql.SET_REPEATS.format(repeats=nearest))
     derive.load_exceptions(connection)
     derive.load_statements(connection, settings.case.fields.request_id or "request_id", settings.request_ids)
     links = by_request_id(

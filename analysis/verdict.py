@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.files import write_whole
 from analysis.findings import Finding
 from analysis.investigation import ANSWERS
+from analysis.safe_text import masked
 
 FILE: Final = "verdict.json"
 SUSPECTED: Final = "race suspected"
@@ -82,7 +83,7 @@ def sum_up(title: str, out: str) -> Verdict:
         charts |= answers["charts"]
     found = Verdict(title, decide(facts), findings, facts, facts.get("would_have_decided", []), charts)
     body = {name: value for name, value in vars(found).items() if name != "missing"}
-    text = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=True)
+    text = json.dumps(masked(body), indent=1, sort_keys=True, ensure_ascii=True)
     write_whole(folder / FILE, f"{text}\n".encode())
     return found
 

@@ -14,7 +14,6 @@ import duckdb
 import pandas as pd
 
 from analysis import engine
-from analysis.evidence import sql
 from analysis.schema import table
 from analysis.signals.duplicates import repeats
 
@@ -37,7 +36,10 @@ def in_memory(tables: Mapping[str, pd.DataFrame]) -> duckdb.DuckDBPyConnection:
     """`engine.in_memory`, with `repeat_us` of the requests filled as the loader fills it."""
     connection = engine.in_memory(tables)
     nearest = engine.to_sql(repeats(table("requests")))
-    connection.execute(sql.SET_REPEATS.format(repeats=nearest))
+    connection.execute(
+        f"UPDATE requests SET repeat_us = near.repeat_us FROM ({nearest}) AS near "
+        "WHERE requests.record_id = near.record_id"
+    )
     return connection
 
 

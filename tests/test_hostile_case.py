@@ -1,5 +1,6 @@
 """Strangers' text in every field of a log, through the whole kit: load, notebooks, page, verdict, terminal."""
 
+import base64
 import json
 import re
 import subprocess
@@ -95,3 +96,17 @@ def test_the_hostile_case_gets_the_verdict_of_its_harmless_twin(pages):
     assert pages["hostile"][1]["verdict"] == pages["harmless"][1]["verdict"]
     assert facts["hostile"]["answered"] == facts["harmless"]["answered"] == 700
     assert facts["hostile"]["duplicates"] == facts["harmless"]["duplicates"]
+
+
+@pytest.mark.slow
+def test_no_secret_of_a_log_is_in_anything_that_a_report_leaves(tmp_path):
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.s3cr3tsignature"
+    write_case(tmp_path, [token, "postgres://app:s3cr3t@db/jobs"])
+    out = tmp_path / "out"
+    run = subprocess.run([*REPORTED, str(tmp_path), "--out", str(out)], capture_output=True, check=True)
+    assert b"s3cr3t" not in run.stdout + run.stderr
+    for file in (file for file in out.rglob("*") if file.is_file()):
+        text = file.read_text(encoding="utf-8")
+        embedded = [base64.b64decode(data) for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", text)]
+        assert "s3cr3t" not in text, file.name
+        assert not any(b"s3cr3t" in data for data in embedded), file.name

@@ -1,4 +1,4 @@
-"""A load that is killed leaves the old state or the new one, never a third (the full count: make torture, one day)."""
+"""A load that is killed leaves the old state or the new one, never a third."""
 
 import random
 import signal

@@ -8,7 +8,7 @@ import time
 import duckdb
 import pandas as pd
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from analysis import store as stores
 from analysis.case import read_case
@@ -91,6 +91,20 @@ def test_while_another_process_loads_the_case_is_refused_by_its_number(case, mon
     (folder / "holder").write_text("4711")
     with FileLock(folder / "lock"), pytest.raises(LockedError, match="process 4711"):
         open_loaded(case)
+
+
+def test_the_lock_is_free_again_while_the_case_is_open(case):
+    opened = open_loaded(case)
+    with FileLock(store_folder(case) / "with-ids" / "lock", timeout=0):
+        assert len(opened.frame("records")) == 1
+
+
+def test_the_lock_is_released_where_its_block_ends_not_where_it_is_collected(tmp_path):
+    held = stores.locked(tmp_path)
+    with held, pytest.raises(Timeout), FileLock(tmp_path / "lock", timeout=0):
+        pass
+    with FileLock(tmp_path / "lock", timeout=0):
+        assert held is not None
 
 
 def test_two_loaders_at_once_end_in_one_database(case):

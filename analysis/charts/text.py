@@ -8,6 +8,8 @@ from typing import Final
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
+from analysis.safe_text import escaped, mask_secrets
+
 FONT: Final = "DejaVu Sans"  # ships with matplotlib: the same outlines on every machine
 ELLIPSIS: Final = "…"
 LONGEST: Final = 400  # characters looked at; no label is as long
@@ -17,14 +19,15 @@ INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "M
 
 
 def visible(text: str) -> str:
-    r"""`text` on one line, with what could not be seen written as escapes: `\x1b`, `\u202e`.
+    r"""`text` on one line, secrets masked, with what could not be seen written as escapes: `\x1b`, `\u202e`.
 
     Covers control, format (bidi overrides, zero-width), surrogate and stacked combining characters, line breaks, and
     characters that the charts' font lacks.
     """
-    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + ELLIPSIS
+    told = mask_secrets(text[: 4 * LONGEST])  # cut far behind what is shown, so that no secret is cut open
+    short = told if len(told) <= LONGEST else told[: LONGEST - 1] + ELLIPSIS
     whole = unicodedata.normalize("NFC", short)
-    return "".join(character if is_drawable(character) else escape(character) for character in whole)
+    return "".join(character if is_drawable(character) else escaped(character) for character in whole)
 
 
 @lru_cache(maxsize=4096)
@@ -44,14 +47,6 @@ def font_files() -> tuple[str, str]:
 def face(bold: bool) -> FontProperties:
     """The charts' font in one weight."""
     return FontProperties(family=FONT, weight="bold" if bold else "normal")
-
-
-def escape(character: str) -> str:
-    r"""`\x1b`, `\u202e` or `\U0001f600`."""
-    code = ord(character)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def width_of(text: str, size: float, bold: bool = False) -> float:

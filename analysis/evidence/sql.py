@@ -146,9 +146,8 @@ FROM stretches WHERE source_id = $source_id AND reason IS NULL
 """
 
 SET_REPEATS: Final = """
-UPDATE requests SET repeat_us = near.repeat_us FROM ({repeats}) AS near WHERE requests.record_id = near.record_id
+UPDATE stretches SET repeat_us = near.repeat_us FROM ({repeats}) AS near WHERE stretches.record_id = near.record_id
 """
-SET_REPEATS_OF_STRETCHES: Final = SET_REPEATS.replace("requests", "stretches")
 
 RAISED: Final = """
 SELECT record_id, coalesce(fields ->> '$.exc_info', fields ->> '$.exception', fields ->> '$.stack_trace', text)

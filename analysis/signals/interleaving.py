@@ -109,13 +109,7 @@ def critical_window(events: ibis.Table, pairs: ibis.Table) -> ibis.Table:
     done = events.filter(events.table_name.notnull()).mutate(
         from_us=events.from_us.fill_null(-FOREVER), by_us=events.by_us.fill_null(FOREVER)
     )
-    writes = done.filter(done.kind.isin(WRITES))
-    wrote = writes.group_by("lane", "table_name").aggregate(
-        written_from=writes.from_us.min(),
-        written_by=writes.by_us.min(),
-        written_line=writes.line_no.min(),
-    )
-    first, second = (_read_and_wrote(done, wrote, side) for side in ("first", "second"))
+    first, second = (_read_and_wrote(done, _first_writes(done), side) for side in ("first", "second"))
     both = (
         pairs.select("first_record", "second_record")
         .join(first, "first_record")
@@ -139,6 +133,16 @@ def critical_window(events: ibis.Table, pairs: ibis.Table) -> ibis.Table:
             else_="undecided",
         ),
     ).order_by("first_record", "second_record", "table_name")
+
+
+def _first_writes(done: ibis.Table) -> ibis.Table:
+    """Each request's first write to each table: its bounds, and its place in the file."""
+    writes = done.filter(done.kind.isin(WRITES))
+    return writes.group_by("lane", "table_name").aggregate(
+        written_from=writes.from_us.min(),
+        written_by=writes.by_us.min(),
+        written_line=writes.line_no.min(),
+    )
 
 
 def _open_and_closed(both: ibis.Table) -> tuple[ir.IntegerValue, ...]:

@@ -71,13 +71,7 @@ def fates(statements: ibis.Table) -> ibis.Table:
     Statements of one session stand in the file in the order in which they ran.
     Source: PostgreSQL manual, COMMIT ("if the transaction is in an aborted state …"), SAVEPOINT.
     """
-    is_end = statements.kind.isin(["commit", "rollback"]) & ~_to_savepoint(statements)
-    session = {"group_by": ["source_id", "session"], "order_by": "line_no"}
-    ended = statements.mutate(is_end=is_end)
-    opens = (ended.kind == "begin") | ended.is_end.lag().over(**session).fill_null(False)
-    cut = ended.mutate(opens=opens.cast("int64"))
-    so_far = ibis.window(**session, preceding=None, following=0)
-    placed = cut.mutate(transaction=cut.opens.sum().over(so_far))
+    placed = _in_transactions(statements)
     whole = ibis.window(group_by=["source_id", "session", "transaction"])
     began, over, failed, backed, marked, partly = (
         condition.cast("int64").max().over(whole) == 1
@@ -102,6 +96,17 @@ def fates(statements: ibis.Table) -> ibis.Table:
         else_="unknown",
     )
     return placed.select(*statements.columns, fate=fate)
+
+
+def _in_transactions(statements: ibis.Table) -> ibis.Table:
+    """The statements with `is_end` (of a transaction) and `transaction`, counted within each session."""
+    session = {"group_by": ["source_id", "session"], "order_by": "line_no"}
+    ended = statements.mutate(
+        is_end=statements.kind.isin(["commit", "rollback"]) & ~_to_savepoint(statements)
+    )
+    opens = (ended.kind == "begin") | ended.is_end.lag().over(**session).fill_null(False)
+    cut = ended.mutate(opens=opens.cast("int64"))
+    return cut.mutate(transaction=cut.opens.sum().over(ibis.window(**session, preceding=None, following=0)))
 
 
 def _to_savepoint(statements: ibis.Table) -> ir.BooleanValue:
