@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself, in .venv. With an environment of your own: make test PY=python
 .DEFAULT_GOAL := help
-.PHONY: help report test check lab bench capture clean
+.PHONY: help report test check lab bench torture corpus capture clean
 
 CASE ?= data/cases/jobs-complete
 
@@ -9,6 +9,7 @@ PY := .venv/bin/python
 BASE := .venv/.base
 TEST := .venv/.test
 LAB := .venv/.lab
+BENCH := .venv/.bench
 endif
 
 help: ## this list
@@ -29,8 +30,14 @@ check: $(TEST) ## format, lint, types, stripped notebooks, what no tracked file 
 lab: $(LAB) ## JupyterLab on copies of the notebooks
 	@$(PY) -m analysis lab $(CASE)
 
-bench: $(TEST) ## speed, each figure beside its rival in the same run
+bench: $(BENCH) ## speed, each figure beside its rival in the same run
 	@$(PY) -m tests.benchmarks
+
+torture: $(TEST) ## every fault in full, hours; goes on where it stopped (ARGS='--minutes 30 --only zip --fresh')
+	@$(PY) -m tests.torture $(ARGS)
+
+corpus: $(TEST) ## how real logs in ../shared/corpus are read, against Filebeat; fails below 97 %
+	@$(PY) -m tests.corpus
 
 capture: $(TEST) ## capture the bundled incident again (about ten minutes)
 	@$(PY) data/cases/jobs-complete/capture/capture.py
@@ -62,5 +69,10 @@ endef
 	@echo "setting up .venv with JupyterLab (once, a minute or two)"
 	$(call install,[lab])
 	@touch .venv/.base
+
+.venv/.bench: pyproject.toml constraints.txt
+	@echo "setting up .venv with the rivals (once, a minute or two)"
+	$(call install,[bench$(comma)replay$(comma)test])
+	@touch .venv/.base .venv/.test
 
 comma := ,

@@ -5,9 +5,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import duckdb
 
 from analysis import format_commands
 from analysis.case import FILE, CaseError, zone_name
@@ -16,18 +19,20 @@ from analysis.evidence.changes import GitMissing, RepositoryUnreadable
 from analysis.evidence.deploys import DeploysError
 from analysis.evidence.formats import FormatError
 from analysis.evidence.reading import Unopenable
-from analysis.evidence.seal import SealError
-from analysis.files import write_whole
-from analysis.investigation import open_case
+from analysis.evidence.seal import LostBytes, SealError
+from analysis.files import NoRoom, write_whole
+from analysis.investigation import find_case, open_case
+from analysis.lock import LockedError
 from analysis.notebook_parameters import ParameterRefused
 from analysis.notebook_run import NotebookFailed
 from analysis.report import jobs_for, make_report
 from analysis.safe_text import safe
-from analysis.store import LockedError, OpenCase
+from analysis.store import OpenCase, OutOfMemory, forget
 from analysis.verdict import read_verdict
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 DONE, BAD_INPUT, NOTEBOOK_FAILED, REFUSED, INCIDENT = 0, 2, 3, 4, 10
+STOPPED = 130  # by Ctrl-C, as shells tell it
 HALF_WINDOW = timedelta(minutes=30)
 MENDABLE = (
     CaseError,
@@ -38,6 +43,8 @@ MENDABLE = (
     RepositoryUnreadable,
     Unopenable,
 )
+REFUSALS = (LockedError, LostBytes, NoRoom, OutOfMemory, SealError, duckdb.Error, MemoryError)
+EXPECTED = (*MENDABLE, *REFUSALS, NotebookFailed, BrokenProcessPool, OSError, KeyboardInterrupt)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,17 +53,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except MENDABLE as error:
-        return said(error, BAD_INPUT)
-    except NotebookFailed as error:
-        return said(error, NOTEBOOK_FAILED)
-    except (LockedError, SealError) as error:
-        return said(error, REFUSED)
+    except EXPECTED as error:
+        print(f"error: {safe(told(error))}", file=sys.stderr)
+        return code_of(error)
 
 
-def said(error: Exception, code: int) -> int:
-    print(f"error: {safe(error)}", file=sys.stderr)
-    return code
+def code_of(error: BaseException) -> int:
+    """The exit code of what ended a command."""
+    if isinstance(error, KeyboardInterrupt):
+        return STOPPED
+    if isinstance(error, (NotebookFailed, BrokenProcessPool)):
+        return NOTEBOOK_FAILED
+    return REFUSED if isinstance(error, REFUSALS) else BAD_INPUT
+
+
+def told(error: BaseException) -> str:
+    """What ended a command, and what to do about it."""
+    match error:
+        case KeyboardInterrupt():
+            return "stopped; what was there before is as it was"
+        case MemoryError():
+            return "not enough memory; close other programs, or put fewer logs into one case"
+        case BrokenProcessPool():
+            return "a notebook's process was killed from outside, perhaps for lack of memory; run this again"
+        case duckdb.Error():
+            return f"DuckDB failed ({error}); if --rebuild does not help, please report this"
+        case OSError(filename=str(path), strerror=str(reason)):
+            return f"{path}: {reason}"
+    return str(error)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--zone", default="", help="IANA zone of --around and of stamps that carry none")
     report.add_argument("--ignore-request-ids", action="store_true", help="as if no log carried a request id")
     report.add_argument("--exit-code", action="store_true", help="exit with 10 if an incident was found")
+    report.add_argument(
+        "--rebuild", action="store_true", help="load the logs again, whatever was loaded before"
+    )
     report.set_defaults(command=run_report)
     new = commands.add_parser("new", help=f"look at a folder of logs and write a {FILE} to start from")
     new.add_argument("folder", type=Path)
@@ -104,6 +131,8 @@ def add_formats(formats: argparse.ArgumentParser) -> None:
 def run_report(options: argparse.Namespace) -> int:
     """Load, run the notebooks, write the page; say in five lines what was found."""
     folder = options.case.resolve()
+    if options.rebuild:
+        forget(find_case(folder, options.zone))
     say(f"loading {options.case}")
     opened = open_case(folder, options.zone, not options.ignore_request_ids, progress=on_terminal)
     out = (options.out or Path("reports") / folder.name).resolve()

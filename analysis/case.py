@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 FILE = "case.toml"
+LARGEST = 10**9
 
 
 class CaseError(Exception):
@@ -26,6 +27,7 @@ class SourceSpec:
     writer: str | None = None  # None: the file
     ordered_by: str | None = None  # writer | stamp
     lag_us: int | None = None  # None: the format's
+    prefix: str | None = None  # PostgreSQL's log_line_prefix
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ class Case:
             raise CaseError(
                 f"{self.folder}: source path {spec.path!r} leaves the case folder; put the file into it"
             )
-        found = sorted(path for path in self.folder.glob(spec.path) if not path.is_dir())
+        try:
+            found = sorted(path for path in self.folder.glob(spec.path) if not path.is_dir())
+        except (ValueError, NotImplementedError, OSError) as error:
+            raise CaseError(f"{self.folder}: source {spec.path!r} is no path or glob: {error}") from error
         if not found:
             raise CaseError(
                 f"{self.folder}: source {spec.path!r} names no file; check the path or glob in {FILE}"
@@ -95,7 +100,10 @@ def read_case(folder: Path) -> Case:
         )
     try:
         given = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # no TOML, no UTF-8, a number without end, nesting without end
         raise CaseError(f"{file}: not valid TOML: {error}") from error
     reader = Reader(file, given, "")
     zone = zone_name(reader.text("zone") or "UTC", str(file))
@@ -121,7 +129,12 @@ def zone_name(name: str, place: str) -> str:
     """`name` if it is an IANA time zone. Raises CaseError."""
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (
+        ZoneInfoNotFoundError,
+        ValueError,
+        OSError,
+        RecursionError,
+    ) as error:  # a folder; a name too long; dots
         raise CaseError(f"{place}: zone {name!r} is not an IANA time zone such as 'Europe/Berlin'") from error
     return name
 
@@ -142,7 +155,7 @@ def read_source(reader: "Reader") -> SourceSpec:
             f"{reader.file}: {reader.place}ordered_by = {ordered_by!r}; it is 'writer' or 'stamp'"
         )
     lag_ms = reader.number("lag_ms")
-    texts = reader.texts("format", "clock", "writer")
+    texts = reader.texts("format", "clock", "writer", "prefix")
     reader.refuse_unknown()
     lag_us = None if lag_ms is None else round(lag_ms * 1000)
     return SourceSpec(path=path, ordered_by=ordered_by, lag_us=lag_us, **texts)
@@ -195,6 +208,10 @@ class Reader:
 
     def number(self, key: str) -> float | None:
         found: float | None = self.value(key, (int, float), "a number")
+        if found is not None and not -LARGEST <= found <= LARGEST:
+            raise CaseError(
+                f"{self.file}: {self.place}{key} = {found!r:.80}; wanted a number of at most {LARGEST}"
+            )
         return found
 
     def text_list(self, key: str) -> tuple[str, ...]:

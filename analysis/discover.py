@@ -1,18 +1,23 @@
 """A folder of logs -> the case it makes, and the case.toml to start from."""
 
+import datetime as dt
+import glob
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.case import FILE, Case, CaseError, Fields, SourceSpec, zone_name
-from analysis.evidence.formats import Format, detect, with_case
-from analysis.evidence.load import PEEK_BYTES, read_up_to
-from analysis.evidence.reading import Unopenable, open_evidence
+from analysis.evidence.archives import Content, contents
+from analysis.evidence.formats import Format, with_case
+from analysis.evidence.nested import Reading
+from analysis.evidence.reading import Unopenable
+from analysis.evidence.recognise import recognise
+from analysis.evidence.sources import PEEK_BYTES, hint, read_up_to
 from analysis.safe_text import visible
 
-KEY_VALUE = re.compile(r'(?:^|[\s?&{,"])([A-Za-z_][A-Za-z0-9_.-]{0,40})"?[=:]\s?"?([^\s&",}]{1,80})')
+KEY_VALUE = re.compile(r'(?:^|[\s?&{,"])([A-Za-z_][A-Za-z0-9_.-]{0,40})\\?"?[=:]\s?\\?"?([^\s&",}\\]{1,80})')
 ID_VALUE = re.compile(
     r"[0-9]+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[A-Za-z]{1,8}[-_]?[0-9]{2,}"
 )
@@ -66,10 +71,13 @@ def discover(folder: Path, zone: str | None = None) -> Discovery:
         if file.suffix == ".bundle":
             repository = path
             continue
-        found, beginning = look_at(file, formats, notes)
-        if found is not None:
-            sources.append(SourceSpec(path, found.name))
-            text += beginning.decode("utf-8", "replace").splitlines() if found.kind != "database" else []
+        looks = look_at(file, formats, notes)
+        if looks:
+            is_archive = looks[0].in_archive  # each member is then looked at again
+            sources.append(SourceSpec(glob.escape(path), None if is_archive else looks[0].reading.name))
+        for look in looks:
+            if look.reading.kind != "database":
+                text += look.beginning.decode("utf-8", "replace").splitlines()
     if (folder / ".git").exists():
         repository = "."
     if not sources:
@@ -97,21 +105,44 @@ def visible_files(folder: Path) -> Iterable[Path]:
             yield file
 
 
-def look_at(file: Path, formats: dict[str, Format], notes: list[str]) -> tuple[Format | None, bytes]:
-    """The format of one file, if any, and its beginning; what was seen is added to `notes`."""
+@dataclass(frozen=True)
+class Look:
+    """What is read, a file or a member of an archive: how, and its beginning."""
+
+    reading: Reading
+    beginning: bytes
+    in_archive: bool
+
+
+def look_at(file: Path, formats: dict[str, Format], notes: list[str]) -> list[Look]:
+    """How to read a file, or each member of an archive, where it can be; what was seen is added to `notes`."""
+    found: list[Look] = []
     try:
-        with open_evidence(file) as opened:
-            beginning = read_up_to(opened, PEEK_BYTES)
+        for content in contents(file):
+            name = file.name if content.inside is None else f"{file.name}!/{content.inside}"
+            found += look_into(content, name, formats, notes)
+        if any(look.reading.unsettled.time_only or look.reading.unsettled.yearless for look in found):
+            changed = dt.datetime.fromtimestamp(file.stat().st_mtime, dt.UTC).date()
+            notes.append(f"{file.name}: no full date in its stamps; the file was last changed on {changed}")
     except Unopenable as error:
         notes.append(f"{file.name}: not read: {error}")
-        return None, b""
-    candidates = detect(beginning, formats)
-    if not candidates:
-        notes.append(f"{file.name}: fits no known format")
-        return None, b""
-    best = candidates[0]
-    notes.append(f"{file.name}: {best.format.name}, {best.fits} of {best.of} lines fit")
-    return best.format, beginning
+    return found
+
+
+def look_into(content: Content, name: str, formats: dict[str, Format], notes: list[str]) -> Iterator[Look]:
+    """How to read one content, if at all."""
+    if content.refused:
+        notes.append(f"{name}: not read: {content.refused}")
+        return
+    with content.open() as opened:
+        beginning = read_up_to(opened, PEEK_BYTES)
+    ways = recognise(beginning, formats, whole=len(beginning) < PEEK_BYTES)
+    if not ways:
+        notes.append(f"{name}: fits no known format{hint(beginning)}")
+        return
+    best = ways[0]
+    notes.append(f"{name}: {best.reading.name}, {best.fits} of {best.of} lines fit")
+    yield Look(best.reading, beginning, content.inside is not None)
 
 
 def guess_fields(lines: Iterable[str]) -> Fields:
@@ -149,7 +180,7 @@ def to_toml(discovery: Discovery) -> str:
     lines = [
         f"title = {quoted(case.title)}",
         "",
-        "# IANA zone of stamps that carry none; the date of stamps that have only a time.",
+        "# IANA zone of stamps that carry none; the date of stamps that have only a time, or no year.",
         f"zone = {quoted(case.zone)}",
         "# date = 2026-03-11",
         "",
@@ -172,6 +203,7 @@ def to_toml(discovery: Discovery) -> str:
         "",
         "# One [[source]] a file or glob. clock: sources with the same one may be compared stamp by stamp.",
         '# ordered_by: "writer" if lines stand as one writer wrote them, "stamp" for a merged or sorted export.',
+        "# prefix: the log_line_prefix of a PostgreSQL log that is not CSV or JSON, such as '%m [%p] %q%u@%d '.",
         *(f"# {one_line(note)}" for note in discovery.notes),
     ]
     for source in case.sources:
@@ -179,7 +211,9 @@ def to_toml(discovery: Discovery) -> str:
             "",
             "[[source]]",
             f"path = {quoted(source.path)}",
-            f"format = {quoted(source.format or '')}",
+            f"format = {quoted(source.format)}"
+            if source.format
+            else "# format: found for each member of the archive",
         ]
         lines += ['# clock = "host"', '# ordered_by = "writer"', "# lag_ms = 1"]
     return "\n".join(lines) + "\n"

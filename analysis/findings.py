@@ -10,9 +10,22 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.schema import AGAIN
 from analysis.signals.spikes import Spike
-from analysis.wording import SECOND_US, Row, counted, instant, milliseconds, named, percent, short_type
+from analysis.wording import (
+    SECOND_US,
+    Row,
+    counted,
+    endpoint,
+    instant,
+    milliseconds,
+    named,
+    percent,
+    said_name,
+    short_type,
+)
 
+MOST_PROBLEMS: Final = 5
 JUDGED: Final = (
     *("method", "route", "verdict", "overlapping_failed", "overlapping_passed", "single_failed"),
     *("single_passed", "risk_ratio", "p_adjusted"),
@@ -31,19 +44,27 @@ class Finding:
 
 def read_whole(sources: pd.DataFrame, quarantine: pd.DataFrame, problems: Sequence[str]) -> Finding:
     """How much was read, and what could not be."""
-    lines, refused = int(sources["lines"].sum()), int(sources["quarantined"].sum())
+    lines = int(sources["lines"].sum())
+    again = int(quarantine.loc[quarantine["reason"].str.startswith(AGAIN), "line_count"].sum())
+    refused = int(sources["quarantined"].sum()) - again
     damaged = sources.loc[sources["damage"].notna(), "path"].tolist()
     claim = f"{counted(len(sources), 'file')} with {counted(lines, 'line')} were read; "
-    claim += f"{refused:,} of them fit no format." if refused else "every line fits its format."
+    claim += f"{again:,} of them stand in another file too and count once; " if again else ""
+    claim += (
+        f"{refused:,} of them fit no format."
+        if refused
+        else f"every {'other ' * bool(again)}line fits its format."
+    )
     limits = []
-    if refused:
+    if refused or again:
         limits.append(
             f"Quarantined lines are kept by their place ({counted(len(quarantine), 'stretch', 'stretches')})."
         )
     if damaged:
         limits.append(f"Damaged, read up to the damage: {', '.join(damaged)}.")
     if problems:
-        limits.append(f"Left out of the lists: {'; '.join(problems[:3])}.")
+        more = f"; and {len(problems) - MOST_PROBLEMS:,} more" if len(problems) > MOST_PROBLEMS else ""
+        limits.append(f"Not counted: {'; '.join(problems[:MOST_PROBLEMS])}{more}.")
     return Finding(claim, limits=" ".join(limits) or "What was never logged or exported is not here.")
 
 
@@ -57,14 +78,17 @@ def clocks(sources: pd.DataFrame, observed: pd.DataFrame) -> Finding:
         claim += f"stamps to the second or coarser in {', '.join(coarse['path'])}."
     else:
         claim += "every stamp is finer than a second."
-    return Finding(
-        claim, limits="Two events on different clocks, or within one step of a clock, have no decided order."
-    )
+    limits = "Two events on different clocks, or within one step of a clock, have no decided order."
+    doubtful = sources[sources["stamp_doubts"].notna()]
+    told = [
+        f" {path}: {doubts}." for path, doubts in zip(doubtful["path"], doubtful["stamp_doubts"], strict=True)
+    ]
+    return Finding(claim, limits=limits + "".join(told))
 
 
 def spike(found: Spike, deploys: pd.DataFrame) -> Finding:
     """When an endpoint's error rate rose, from what to what, and since which deploy."""
-    where = " ".join(part for part in (found.method, found.route) if part)
+    where = endpoint({"method": found.method, "route": found.route})
     claim = (
         f"5xx on {where} rose from {percent(found.baseline.rate)} to {percent(found.during.rate)} "
         f"({found.during.errors:,} of {found.during.requests:,} requests) at {instant(found.onset_us)}, between "
@@ -75,7 +99,7 @@ def spike(found: Spike, deploys: pd.DataFrame) -> Finding:
     if len(before):
         last = before.iloc[-1]
         lag = milliseconds(found.onset_us - int(last["deployed_us"]))
-        claim += f" The last deploy before it, {last['version']}, began {lag} earlier."
+        claim += f" The last deploy before it, {said_name(last['version'])}, began {lag} earlier."
     limits = f"95 % interval of the onset; p = {found.p_value:.1g} for no rise at all."
     limits += " After a deploy is not because of it." if len(before) else ""
     if found.end_us is None:
@@ -95,7 +119,7 @@ def no_spike(answered: int, errors: int) -> Finding:
     """That no endpoint's error rate rose, or that no rate can be told."""
     if not answered:
         return Finding(
-            f"An error rate cannot be computed: no log tells a status ({counted(errors, 'error')} logged).",
+            f"An error rate cannot be computed: no stamped log tells a status ({counted(errors, 'error')} logged).",
             limits="An access log would give the rate.",
         )
     claim = f"No endpoint's error rate rose beyond chance among {counted(answered, 'answered request')}."
@@ -118,19 +142,19 @@ def users(hit: pd.DataFrame, summary: pd.DataFrame, what: str) -> list[Finding]:
     ]
 
 
-def cause(row: Row) -> Finding:
-    """One cause of failures, before and after the onset."""
+def cause(row: Row, how: str = "the request id") -> Finding:
+    """One cause of failures, before and after the onset. how: by what exceptions were linked to requests."""
     before, after = int(row["before"]), int(row["after"])
-    counts = f"{before:,} before the onset and {after:,} since, on {row['method']} {row['route']}"
+    counts = f"{before:,} before the onset and {after:,} since, on {endpoint(row)}"
     first = (int(row["first_failure"]),)
     if pd.isna(row["type"]):
         limits = "One request id in the access log and the application's would tell the cause."
         return Finding(
             f"No exception is linked to {counted(before + after, 'failure')}: {counts}.", first, limits
         )
-    about = f" on {row['constraint_name']}" if pd.notna(row["constraint_name"]) else ""
+    about = f" on {said_name(row['constraint_name'])}" if pd.notna(row["constraint_name"]) else ""
     kind = "Not new" if before else "New"
-    limits = "An exception is linked to its request by the request id."
+    limits = f"An exception is linked to its request by {how}."
     return Finding(f"{kind}: {short_type(row)}{about}, {counts}.", first, limits)
 
 
@@ -156,7 +180,7 @@ def suspect(row: Row) -> Finding:
     get = {name: int(row[name]) for name in row if name.endswith(("_failed", "_passed"))}
     overlapping = get["overlapping_failed"] + get["overlapping_passed"]
     single = get["single_failed"] + get["single_passed"]
-    where = f"{row['method']} {row['route']}"
+    where = endpoint(row)
     claim = (
         f"{where}: {get['overlapping_failed']:,} of {overlapping:,} requests that overlapped a duplicate failed, "
         f"{get['single_failed']:,} of {single:,} others"
@@ -173,9 +197,11 @@ def suspect(row: Row) -> Finding:
 
 def interleaved(pair: Row, window: pd.DataFrame) -> Finding:
     """How the most telling pair of duplicates lay in time."""
-    where = f"{pair['method']} {pair['route']}"
+    where = endpoint(pair)
     gap = milliseconds(float(pair["gap_us"]))
-    about = f"Two requests {where} for {pair['entity']} by {pair['user_id']}, {gap} apart,"
+    about = (
+        f"Two requests {where} for {said_name(pair['entity'])} by {said_name(pair['user_id'])}, {gap} apart,"
+    )
     said = {
         "sure": "surely overlapped",
         "possible": "may or may not have overlapped: undecided",
@@ -188,7 +214,7 @@ def interleaved(pair: Row, window: pd.DataFrame) -> Finding:
         width = (
             (int(first["closes_from"]) - int(first["opens_by"])) if pd.notna(first["closes_from"]) else None
         )
-        claim += f" Both had read {first['table_name']} before either wrote it"
+        claim += f" Both had read {said_name(first['table_name'])} before either wrote it"
         claim += f", for at least {milliseconds(width)}." if width is not None else "."
     records = (int(pair["first_record"]), int(pair["second_record"]))
     limits = "One pair, chosen as the most telling; statements are ordered by the database's own log."
@@ -210,9 +236,9 @@ def stamped(pair: Row) -> Finding:
 
 def named_by_error(error: Row) -> Finding:
     """That an error's key names what two requests were about."""
-    columns, values = (", ".join(map(str, error[name])) for name in ("key_columns", "key_values"))
+    columns, values = (", ".join(map(said_name, error[column])) for column in ("key_columns", "key_values"))
     claim = (
-        f"{short_type(error)} (SQLSTATE {error['sqlstate']}) on {error['constraint_name']} names "
+        f"{short_type(error)} (SQLSTATE {error['sqlstate']}) on {said_name(error['constraint_name'])} names "
         f"({columns}) = ({values}), which both requests were about; whether it came before or after the first is "
         f"{said_order(error['order_first'])}, the second {said_order(error['order_second'])}."
     )

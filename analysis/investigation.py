@@ -18,7 +18,9 @@ from analysis.display import show_figure, show_finding, show_svg
 from analysis.evidence.load import Progress
 from analysis.files import write_whole
 from analysis.findings import Finding, outside
+from analysis.findings_of_time import unstamped
 from analysis.safe_text import masked
+from analysis.signals.linking import RELIABLE
 from analysis.store import OpenCase, open_loaded, quiet
 
 ANSWERS: Final = "answers"
@@ -55,6 +57,7 @@ class Investigation:
         window, zone = opened.case.window, opened.case.zone
         self.since_us = microseconds(utc(datetime.fromisoformat(since), zone) if since else window.since)
         self.until_us = microseconds(utc(datetime.fromisoformat(until), zone) if until else window.until)
+        self.forged = self._count("flags") > 0
         self.told: list[tuple[Finding, list[str]]] = []
         self.facts: dict[str, Any] = {}
         self.drawn: dict[str, str] = {}  # chart -> what is to be seen in it
@@ -62,7 +65,7 @@ class Investigation:
     @property
     def requests(self) -> ibis.Table:
         """The requests stamped within the window, as an Ibis expression."""
-        requests = self.opened.table("requests")
+        requests = self.table("requests")
         if self.since_us is not None:
             requests = requests.filter(requests.stamp_us >= self.since_us)
         if self.until_us is not None:
@@ -70,8 +73,24 @@ class Investigation:
         return requests
 
     def table(self, name: str) -> ibis.Table:
-        """A promised table, whole, as an Ibis expression."""
-        return self.opened.table(name)
+        """A promised table as an Ibis expression, whole but for requests and exceptions that may be forged.
+
+        `opened.table(name)` has those too.
+        """
+        whole = self.opened.table(name)
+        if not self.forged or name not in ("requests", "exceptions"):
+            return whole
+        return whole.anti_join(self.opened.table("flags"), "record_id")
+
+    def _count(self, name: str) -> int:
+        rows = self.opened.table(name)
+        return int(self.opened.run(rows.aggregate(rows=rows.count()))["rows"][0])
+
+    @property
+    def links(self) -> ibis.Table:
+        """The links that may be reasoned from, as an Ibis expression; `table("links")` has the doubtful ones too."""
+        links = self.table("links")
+        return links.filter(links.confidence >= RELIABLE)
 
     def run(self, expr: ibis.Table) -> pd.DataFrame:
         """The rows of an Ibis expression."""
@@ -107,6 +126,14 @@ class Investigation:
         if pd.isna(row["first"]) or self.extent()[1]:
             return []
         return [outside(int(row["first"]), int(row["last"]))]
+
+    def unstamped(self) -> list[Finding]:
+        """That requests carry no stamp, if some do; no window holds them."""
+        requests = self.table("requests")
+        lost = requests.filter(requests.stamp_us.isnull())
+        failed = lost.count(where=lost.status >= 500)
+        row = self.run(lost.aggregate(requests=lost.count(), failed=failed)).iloc[0]
+        return [unstamped(int(row["requests"]), int(row["failed"]))] if row["requests"] else []
 
     def keyed(self) -> int:
         """How many requests name both what they are about and by whom."""

@@ -11,7 +11,7 @@ from analysis.charts import Chart, SpikeMark
 from analysis.investigation import Investigation
 from analysis.signals.rates import error_rate, wilson
 from analysis.signals.spikes import Spike
-from analysis.wording import Row, milliseconds, percent
+from analysis.wording import Row, endpoint, milliseconds, percent, said_name
 
 COMPRESSED: Final = re.compile(r"\.(?:gz|zst|bz2|xz)$")
 IN_WORDS: Final = {
@@ -41,7 +41,7 @@ def error_rates(
     return charts.error_rate(
         by_endpoint[mine],
         title=charts.rate_title(
-            f"{first.method} {first.route}", first.baseline.rate, first.during.rate, first.onset_us
+            endpoint(vars(first)), first.baseline.rate, first.during.rate, first.onset_us
         ),
         bucket_us=width_us,
         spikes=marks,
@@ -78,10 +78,12 @@ def interleaving(case: Investigation, pair: Row, events: pd.DataFrame, window: p
         (window["was_open"] == "yes") & window["opens_by"].notna() & window["closes_from"].notna()
     ]
     stretch = (int(opened.iloc[0]["opens_by"]), int(opened.iloc[0]["closes_from"])) if len(opened) else None
-    about = f"{pair['entity']}"
+    about = said_name(pair["entity"])
     if stretch is not None:
         width = milliseconds(stretch[1] - stretch[0])
-        title = f"Both requests had read {opened.iloc[0]['table_name']} {width} before either wrote it"
+        title = (
+            f"Both requests had read {said_name(opened.iloc[0]['table_name'])} {width} before either wrote it"
+        )
     else:
         words = {"sure": "surely overlapped", "possible": "overlap undecided", "none": "did not overlap"}
         gap = milliseconds(float(pair["gap_us"]))
@@ -140,7 +142,7 @@ def exposure(row: Row) -> Chart:
         low, high = wilson(failures, requests)
         groups.append({"label": label, "requests": requests, "failures": failures, "low": low, "high": high})
     times = f"{float(row['risk_ratio']):.0f} times"
-    title = f"{row['method']} {row['route']} fails {times} as often where duplicates overlap"
+    title = f"{endpoint(row)} fails {times} as often where duplicates overlap"
     return charts.exposure(
         pd.DataFrame(groups), title=title, subtitle="share of requests answered 5xx, 95 % Wilson interval"
     )

@@ -6,23 +6,27 @@ from collections.abc import Sequence
 import ibis
 import pandas as pd
 
+from analysis.findings import Finding
 from analysis.investigation import Investigation
+from analysis.linked import how_linked
 from analysis.signals.clocks import stamped_order
 from analysis.signals.duplicates import missing_evidence
 from analysis.signals.impact import causes
 from analysis.signals.interleaving import critical_window, most_telling, timeline
 from analysis.signals.keys import errors_about
+from analysis.signals.linking import RELIABLE, siblings, tied
+from analysis.signals.skew import Skew, contained, skews, tightest
 from analysis.signals.spikes import Spike
 from analysis.wording import Row
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")  # RFC 9110, section 9.2.1
-EVIDENCE = ("requests", "statements", "exceptions", "links", "records", "sources")
+EVIDENCE = ("requests", "statements", "exceptions", "records", "sources")
 
 
 def causes_around(case: Investigation, found: Sequence[Spike]) -> pd.DataFrame:
     """The causes of failures, counted before and from the first onset."""
     onset_us = min((spike.onset_us for spike in found), default=0)
-    return case.run(causes(case.table("exceptions"), case.table("links"), case.requests, onset_us))
+    return case.run(causes(case.table("exceptions"), case.links, case.requests, onset_us))
 
 
 def new_failures(case: Investigation, of: pd.DataFrame, found: Sequence[Spike]) -> ibis.Column | None:
@@ -30,7 +34,7 @@ def new_failures(case: Investigation, of: pd.DataFrame, found: Sequence[Spike]) 
     new = of[(of["before"] == 0) & of["fingerprint"].notna()] if found else of.head(0)
     if new.empty:
         return None
-    exceptions, links = case.table("exceptions"), case.table("links")
+    exceptions, links = case.table("exceptions"), case.links
     raised = exceptions.filter(
         exceptions.is_last, exceptions.fingerprint.isin(sorted(set(new["fingerprint"])))
     )
@@ -53,13 +57,13 @@ def telling_pair(case: Investigation, pairs: ibis.Table, suspects: pd.DataFrame)
     if len(suspects):
         named = (suspects["method"] + " " + suspects["route"]).tolist()
         of = of.filter((of.method + " " + of.route).isin(named))
-    return most_telling(of, case.table("links"))
+    return most_telling(of, case.links)
 
 
 def what_happened(case: Investigation, telling: ibis.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The events of a pair's two requests, and the stretch in which both had read."""
     pair = case.run(telling).iloc[0]
-    tables = {name: case.table(name) for name in EVIDENCE}
+    tables = {name: case.table(name) for name in EVIDENCE} | {"links": case.links}
     events = timeline([int(pair["first_record"]), int(pair["second_record"])], **tables)
     return case.run(events), case.run(critical_window(events, telling))
 
@@ -78,6 +82,39 @@ def errors_naming(case: Investigation, pair: ibis.Table) -> pd.DataFrame:
         order = stamped_first(case, against).set_index("first_record")["stamped"]
         found[f"order_{side}"] = found["record_id"].map(order)
     return found
+
+
+def ties(case: Investigation) -> tuple[pd.DataFrame, list[Finding]]:
+    """How errors and statements were tied to requests: the counts, and what they say."""
+    of = case.run(tied(case.table("links")))
+    statements = case.table("statements")
+    ran = int(case.run(statements.aggregate(n=statements.count()))["n"][0])
+    told = [*how_linked(of, "exceptions", case.logged_errors()), *how_linked(of, "statements", ran)]
+    return of, told
+
+
+def candidates(case: Investigation) -> pd.DataFrame:
+    """The requests that each error which no link decides may be of, the surest first."""
+    links = case.table("links")
+    doubtful = links.filter(links.to_table == "exceptions", links.confidence < RELIABLE)
+    named = doubtful.select("rule", "confidence", error_record="to_record", request_record="from_record")
+    order = [ibis.desc("confidence"), "error_record", "request_record"]
+    return case.run(named.select("error_record", "request_record", "rule", "confidence").order_by(*order))
+
+
+def siblings_of(case: Investigation, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The requests that succeeded beside failed ones: of these pairs, or of all requests where there are none."""
+    requests = case.requests
+    if len(pairs):
+        both = {int(record) for side in ("first_record", "second_record") for record in pairs[side]}
+        requests = requests.filter(requests.record_id.isin(sorted(both)))
+    return case.run(siblings(requests, case.table("links")))
+
+
+def clocks_apart(case: Investigation) -> list[Skew]:
+    """The offsets between clocks that the links by id bound."""
+    names = ("requests", "statements", "links", "records", "sources")
+    return skews(case.run(tightest(contained(*(case.table(each) for each in names)))))
 
 
 def would_have_decided(case: Investigation, pair: Row) -> list[str]:

@@ -15,6 +15,9 @@ FOREVER: Final = 2**62
 
 FRAMES: Final = "array<struct<file: string, line: int32, function: string, code: string, in_app: boolean>>"
 
+AGAIN: Final = "read already: "
+"""How a reason of `quarantine` begins where the lines stand in another source too, and count there."""
+
 TABLES: Final[dict[str, ibis.Schema]] = {
     # One row a file read. `bytes` and `lines` count the decompressed content, `file_bytes` the file as it lies on
     # disk, `sha256` is the file's. bytes = record + continuation + blank + quarantined bytes.
@@ -26,7 +29,7 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "file_bytes": "int64",
             "bytes": "int64",
             "lines": "int64",
-            "records": "int64",
+            "records": "int64",  # lines that start one; a line of several (OpenTelemetry) counts once
             "record_bytes": "int64",
             "continuation_lines": "int64",
             "continuation_bytes": "int64",
@@ -42,6 +45,7 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "marks": "string",  # what the stamp marks: start | finish | instant | unknown
             "resolution_us": "int64",  # coarsest step of the stamps
             "lag_us": "int64",  # how late the stamp may be taken behind what it marks
+            "stamp_doubts": "string",  # what of the stamps' instants is assumed or undecided; NULL: nothing
             "damage": "string",  # where and why the file could not be read to its end; NULL: it was
             "first_at": "timestamp",
             "last_at": "timestamp",
@@ -54,12 +58,13 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "record_id": "int64",
             "source_id": "int32",
             "line_no": "int64",
-            "line_count": "int32",
+            "line_count": "int32",  # 0: one more record of the line before, of which it owns some bytes
             "byte_start": "int64",
             "byte_end": "int64",  # exclusive, final newline included
             "logged_at": "timestamp",
             "logged_us": "int64",  # the stamp as written, read as UTC; NULL: no stamp
-            "resolution_us": "int64",
+            "other_us": "int64",  # a later instant that the stamp may mean as well, where a zone's clocks change
+            "resolution_us": "int64",  # how far the true instant may lie behind logged_us; it spans other_us too
             "level": "string",
             "logger": "string",
             "process": "string",
@@ -69,6 +74,7 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "message": "string",
             "fields": "json",  # what else the format's layout names
             "text": "string",
+            "damaged": "boolean",  # text is not what the bytes say: escaped where not UTF-8, or cut at 1 MiB
         }
     ),
     # One row an HTTP request, with bounds (inclusive, µs) of its start and finish on its clock.
@@ -98,8 +104,9 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "writer": "string",  # NULL where position in the file orders nothing
         }
     ),
-    # One row an exception of a chain; position 0 is the first one printed (the root cause), the highest position the
-    # one that propagated.
+    # One row an exception. Those of a chain (member_of NULL) come first: position 0 is the root cause, their highest
+    # position the one that propagated. Behind them stand the members of groups and what was suppressed, with their
+    # chains.
     "exceptions": ibis.schema(
         {
             "record_id": "int64",
@@ -113,6 +120,12 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "constraint_name": "string",
             "key_columns": "array<string>",
             "key_values": "array<string>",
+            "error_code": "string",  # the database's own code, where that is no SQLSTATE: 1062, SQLITE_BUSY
+            "table_name": "string",
+            "sql": "string",  # the statement, where the message quotes it
+            "member_of": "int32",  # position of the group whose member it is, or of the exception that suppressed it
+            "last_record": "int64",  # the record with its last line: another one where each line was logged by itself
+            "doubtful": "boolean",  # lines of two traces stand in one another, and nothing tells whose is whose
         }
     ),
     # One row a statement that a database log shows. started_us/finished_us are stamps of the database's clock,
@@ -151,6 +164,8 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "confidence": "float64",
         }
     ),
+    # Records that may be no records but text of a user's with a line break in it (CWE-117): they count in no rate.
+    "flags": ibis.schema({"record_id": "int64", "reason": "string"}),
     "deploys": ibis.schema(
         {
             "deployed_at": "timestamp",

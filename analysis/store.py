@@ -6,8 +6,9 @@ current one when its manifest replaces the former. A load killed at any moment l
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,40 +17,37 @@ from typing import Any
 import duckdb
 import ibis
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from analysis import engine, schema
 from analysis.case import FILE, Case
 from analysis.evidence import derive, seal, sql
+from analysis.evidence.flags import load_flags
+from analysis.evidence.linking import load_links
 from analysis.evidence.load import (
     Connection,
     Progress,
     Settings,
-    Source,
     create_tables,
-    find_sources,
     load_source,
 )
+from analysis.evidence.overlaps import leave_out_copies
 from analysis.evidence.seal import Manifest
-from analysis.files import write_whole
-from analysis.signals.correlate import by_request_id
+from analysis.evidence.sources import Rotated, Source, find_sources
+from analysis.files import FULL, make_folder, no_room, write_whole
+from analysis.lock import OWNER_ONLY, locked
+from analysis.read_only import open_read_only, quieten
 from analysis.signals.duplicates import repeats
 
-WAIT_S = 30
-LOCK_DOWN = (
-    "SET TimeZone='UTC'",
-    "SET GLOBAL TimeZone='UTC'",
-    "SET python_enable_replacements=false",
-    "SET autoload_known_extensions=false",
-    "SET autoinstall_known_extensions=false",
-    "SET allow_community_extensions=false",
-    "SET enable_external_access=false",
-    "SET lock_configuration=true",
-)
+LOADING = "loading-"
+EMPTY_BYTES = 18_000_000  # a database without rows, and the write-ahead log, which is folded into it at 16 MB
+UNFOLDING = 10  # what compressed logs grow by
+COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".tgz")
+MOST_ROTATIONS = 3
+"""Loads that a rotation may spoil before it is an error."""
 
 
-class LockedError(Exception):
-    """Another process is loading this case."""
+class OutOfMemory(Exception):
+    """A load needs more memory than DuckDB is given."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +96,11 @@ def open_loaded(case: Case, *, request_ids: bool = True, progress: Progress = qu
     """The case's tables, loaded again only if an input, the case or the kit changed.
 
     request_ids=False reads the logs as if none carried a request id.
-    Raises: LockedError, SealError, CaseError, Unopenable, FormatError.
+    Raises: LockedError, SealError, NoRoom, OutOfMemory, CaseError, Unopenable, FormatError.
     """
     settings = Settings(case, request_ids)
     folder = store_folder(case) / ("with-ids" if request_ids else "without-ids")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     with locked(folder):
         manifest = seal.read_manifest(folder / seal.MANIFEST)
         if manifest is None or not is_fresh(manifest, settings):
@@ -112,31 +110,13 @@ def open_loaded(case: Case, *, request_ids: bool = True, progress: Progress = qu
         return OpenCase(case, manifest, open_read_only(folder / manifest.database))
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of one case's store. Raises LockedError after WAIT_S seconds, naming the holder."""
-    holder = folder / "holder"
-    lock = FileLock(folder / "lock", timeout=WAIT_S)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        pid = holder.read_text().strip() if holder.is_file() else "unknown"
-        raise LockedError(f"{folder}: process {pid} is loading this case; wait for it or stop it") from error
-    try:
-        holder.write_text(str(os.getpid()))
-        yield
-    finally:
-        lock.release()
-
-
-def open_read_only(database: Path) -> duckdb.DuckDBPyConnection:
-    """A connection that can read this database and reach nothing else."""
-    connection = duckdb.connect(str(database), read_only=True)
-    locked_down = connection.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]
-    if not locked_down:  # it is where this process has the database open already: they share their settings
-        for statement in LOCK_DOWN:
-            connection.execute(statement)
-    return connection
+def forget(case: Case) -> None:
+    """Remove what was loaded of a case, to make it again from its inputs. Raises: LockedError."""
+    for folder in (store_folder(case) / name for name in ("with-ids", "without-ids")):
+        if folder.is_dir():
+            with locked(folder):
+                (folder / seal.MANIFEST).unlink(missing_ok=True)
+                tidy(folder, "")
 
 
 def described(settings: Settings) -> dict[str, Any]:
@@ -148,6 +128,7 @@ def described(settings: Settings) -> dict[str, Any]:
     formats = sorted((case.folder / "formats").glob("*.toml"))
     return told | {
         "request_ids": settings.request_ids,
+        "duckdb": duckdb.__version__,  # an older one cannot open what a newer one wrote
         "formats": {file.name: seal.sha256(file) for file in formats},
     }
 
@@ -173,39 +154,105 @@ def is_fresh(manifest: Manifest, settings: Settings) -> bool:
 
 
 def build(folder: Path, settings: Settings, former: Manifest | None, progress: Progress) -> Manifest:
+    """Load the case, again if a log was rotated meanwhile: then the files do not belong together."""
+    for _ in range(MOST_ROTATIONS):
+        with suppress(Rotated):
+            return build_once(folder, settings, former, progress)
+    return build_once(folder, settings, former, progress)
+
+
+def build_once(folder: Path, settings: Settings, former: Manifest | None, progress: Progress) -> Manifest:
     """Load the case into a new database, seal it, make it the current one, remove the former."""
     seen = inputs(settings.case)
-    sources = find_sources(settings.case)
-    new = folder / f"loading-{os.getpid()}.duckdb"
-    for leftover in folder.glob("loading-*"):
-        leftover.unlink()
-    connection = duckdb.connect(str(new), config={"temp_directory": str(folder / "loading-spill")})
+    sources, refused = find_sources(settings.case)
+    current = former.database if former else ""
+    tidy(folder, current)
+    new = folder / f"{LOADING}{os.getpid()}.duckdb"
     try:
+        with told(folder, room_for(seen)):
+            problems, tables = fill(new, sources, settings, progress)
+        digest = seal.sha256(new)
+        manifest = Manifest(
+            schema_version=seal.SCHEMA_VERSION,
+            tool_version=version("race-forensics"),
+            settings=described(settings),
+            inputs=seen,
+            problems=refused + problems,
+            tables=tables,
+            database=f"case-{digest[:16]}.duckdb",
+            database_sha256=digest,
+            former=former.root if former else "",
+        ).rooted()
+        new.replace(folder / manifest.database)
+        write_whole(folder / seal.MANIFEST, manifest.to_json())
+        current = manifest.database
+    finally:
+        tidy(folder, current)
+    return manifest
+
+
+def fill(
+    database: Path, sources: list[Source], settings: Settings, progress: Progress
+) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Make a whole database; return what could not be read beside the logs, and the digests of the tables."""
+    spill = database.with_suffix(".spill")
+    connection = duckdb.connect(str(database), config={"temp_directory": str(spill)})
+    try:
+        os.chmod(database, OWNER_ONLY)
+        quieten(connection)
         connection.execute("SET TimeZone='UTC'")
         connection.execute(sql.MEMORY)
         problems = load(connection, sources, settings, progress)
+        connection.execute(
+            sql.STREAMING_MEMORY
+        )  # with more, a checkpoint of 5 million rows takes 600 MB beside it
         connection.execute("CHECKPOINT")
-        tables = seal.digests(connection)
+        return problems, seal.digests(connection)
     finally:
         connection.close()
-    digest = seal.sha256(new)
-    manifest = Manifest(
-        schema_version=seal.SCHEMA_VERSION,
-        tool_version=version("race-forensics"),
-        settings=described(settings),
-        inputs=seen,
-        problems=problems,
-        tables=tables,
-        database=f"case-{digest[:16]}.duckdb",
-        database_sha256=digest,
-        former=former.root if former else "",
-    ).rooted()
-    new.replace(folder / manifest.database)
-    write_whole(folder / seal.MANIFEST, manifest.to_json())
-    for old in folder.glob("case-*.duckdb"):
-        if old.name != manifest.database:
-            old.unlink()
-    return manifest
+
+
+def tidy(folder: Path, current: str) -> None:
+    """Remove what loads before this one, or this one, left behind: all databases but the current one."""
+    leftovers = (LOADING, f".{seal.MANIFEST}.", "case-")
+    for left in folder.iterdir():
+        if left.name == current or not left.name.startswith(leftovers):
+            continue
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def room_for(files: list[seal.Input]) -> int:
+    """About how many bytes a load of these files takes: as many as the logs have, unfolded."""
+    return EMPTY_BYTES + sum(
+        file.size * (UNFOLDING if file.path.endswith(COMPRESSED) else 1) for file in files
+    )
+
+
+@contextmanager
+def told(folder: Path, needed: int) -> Iterator[None]:
+    """Of DuckDB's errors, those that a user can mend: too little room or memory.
+
+    Raises: NoRoom, OutOfMemory.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise OutOfMemory(
+            f"{folder}: this case needs more memory than DuckDB is given ({first_line(error)}). "
+            "Nothing was changed; put fewer or shorter logs into one case."
+        ) from error
+    except duckdb.Error as error:  # an IOException, or a TransactionException of a commit
+        full = [reason for reason in map(os.strerror, FULL) if reason in str(error)]
+        if not full:
+            raise
+        raise no_room(folder, needed, full[0]) from error
+
+
+def first_line(error: Exception) -> str:
+    return str(error).split("\n")[0]
 
 
 def load(connection: Connection, sources: list[Source], settings: Settings, progress: Progress) -> list[str]:
@@ -215,16 +262,19 @@ def load(connection: Connection, sources: list[Source], settings: Settings, prog
     """
     create_tables(connection)
     next_id = 1
-    for source in sources:
+    # Sources without years come last, since the other logs may tell theirs.
+    for source in sorted(sources, key=lambda each: each.format.unsettled.yearless):
         next_id = load_source(connection, source, settings, next_id, progress)
+    problems = leave_out_copies(connection)
     nearest = engine.to_sql(repeats(schema.table("requests")))
     connection.execute(sql.SET_REPEATS.format(repeats=nearest))
     derive.load_exceptions(connection)
     derive.load_statements(connection, settings.case.fields.request_id or "request_id", settings.request_ids)
-    links = by_request_id(
-        *(schema.table(name) for name in ("requests", "exceptions", "records", "statements"))
-    )
-    connection.execute(f"INSERT INTO links BY NAME {engine.to_sql(links)}")
-    problems = derive.load_changes(connection, settings.case)
+    escaping = [
+        each.source_id for each in sources if all(part.json is not None for part in each.format.parts)
+    ]
+    load_flags(connection, escaping)
+    load_links(connection)
+    problems += derive.load_changes(connection, settings.case)
     seal.check_accounts(connection)
     return problems

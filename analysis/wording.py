@@ -6,6 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 SECOND_US: Final = 1_000_000
+LONGEST: Final = 80  # characters of a name within a sentence
 NAMED: Final = 5  # so many are named in a sentence, the rest counted
 
 Row = Mapping[str, Any]  # of a DataFrame, by `to_dict("records")`
@@ -35,12 +36,27 @@ def counted(number: int, thing: str, several: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else several or thing + 's'}"
 
 
+def said_name(text: object) -> str:
+    """A name out of a log as a sentence may hold it: one or two words. Whole sentences are a stranger's, not ours.
+
+    What is left out stands in the tables, as data.
+    """
+    told = str(text)
+    short = len(told) <= LONGEST and len(told.split()) <= 2 and "\n" not in told
+    return told if short else f"(a name of {len(told):,} characters)"
+
+
+def endpoint(row: Row) -> str:
+    """Method and route, as far as they are known."""
+    return " ".join(said_name(row[part]) for part in ("method", "route") if row[part])
+
+
 def named(names: Sequence[str]) -> str:
     """The first few names, and how many more."""
     more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(said_name(each) for each in names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def short_type(error: Row) -> str:
     """`IntegrityError` of `django.db.utils.IntegrityError`."""
-    return str(error["type"]).rpartition(".")[2]
+    return said_name(str(error["type"]).rpartition(".")[2])

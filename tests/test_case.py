@@ -2,7 +2,7 @@ from datetime import date, datetime
 
 import pytest
 
-from analysis.case import CaseError, Fields, SourceSpec, Window, read_case
+from analysis.case import CaseError, Fields, SourceSpec, Window, read_case, zone_name
 
 WHOLE = """
 title = "Duplicate completions"
@@ -56,6 +56,8 @@ def test_the_title_is_the_folders_name_unless_given(tmp_path):
         ('date = "11 March"\n[[source]]\npath = "a"', "wanted a date without quotes"),
         ('titel = "x"\n[[source]]\npath = "a"', "did you mean 'title'"),
         ("[app]\nsettings = 'x'\n", "has no root"),
+        ('[[source]]\npath = "a"\nlag_ms = inf', "lag_ms = inf; wanted a number of at most"),
+        ('[[source]]\npath = "a"\nlag_ms = nan', "lag_ms = nan; wanted a number of at most"),
         ('[fields]\nuser = "u"\nusr = "v"\n[[source]]\npath = "a"', "unknown key 'usr'"),
     ],
 )
@@ -82,3 +84,22 @@ def test_a_glob_that_matches_nothing_is_named(tmp_path):
     case = read_case(written(tmp_path, '[[source]]\npath = "*.log"'))
     with pytest.raises(CaseError, match=r"'\*.log' names no file"):
         case.files(case.sources[0])
+
+
+@pytest.mark.parametrize("path", ["**x", "x" * 300, "", "a/**b/c"])
+def test_a_path_that_is_no_glob_is_named(tmp_path, path):
+    case = read_case(written(tmp_path, f'[[source]]\npath = "{path}"'))
+    with pytest.raises(CaseError, match="is no path or glob"):
+        case.files(case.sources[0])
+
+
+@pytest.mark.parametrize("zone", ["Europe", "x" * 300, "a" + ".b" * 2000, "a\\u0000b", "../UTC", ""])
+def test_a_zone_that_is_none_is_named(tmp_path, zone):
+    with pytest.raises(CaseError, match="is not an IANA time zone"):
+        zone_name(zone.replace("\\u0000", "\0"), str(tmp_path))
+
+
+@pytest.mark.parametrize("value", ["[" * 5000 + "]" * 5000, "9" * 5000, "'"])
+def test_a_value_without_end_is_not_valid_toml(tmp_path, value):
+    with pytest.raises(CaseError, match="not valid TOML"):
+        read_case(written(tmp_path, f"a = {value}"))

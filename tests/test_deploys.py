@@ -102,6 +102,7 @@ def test_a_wall_clock_that_the_zone_has_twice_is_known_to_the_hour(tmp_path):
         ("yesterday,v1", "no ISO 8601 stamp"),
         ("0001-01-01T00:00:00Z,v1", "a year that no deploy has"),
         ("12345678901,v1", "no ISO 8601 stamp"),
+        ("20260311T154545454545454545454545005Z,v1", "no ISO 8601 stamp"),
         (",v1", "no stamp"),
         ("2026-03-11", "2 fields wanted, 1 found"),
     ],

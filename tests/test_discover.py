@@ -1,3 +1,4 @@
+import os
 import tomllib
 
 import pytest
@@ -83,8 +84,33 @@ def test_a_file_is_not_a_folder(tmp_path):
         (["pid=41 trace_id=42", "pid=43 trace_id=44"], (None, None)),
         (["job_id=7 user=a", "job_id=7 user=b"], (None, "user")),
         (['{"ticket_id": "T-100", "username": "x"}', '{"ticket_id": "T-101"}'], ("ticket_id", "username")),
+        (
+            [r'{"log":"{\"job_id\": 7, \"user\": \"a\"}\n"}', r'{"log":"{\"job_id\": 8}\n"}'],
+            ("job_id", "user"),
+        ),
     ],
 )
 def test_an_entity_is_an_id_that_varies(lines, fields):
     guessed = guess_fields(lines)
     assert (guessed.entity, guessed.user) == fields
+
+
+def test_the_date_that_stamps_lack_is_asked_for_with_the_files_own_as_a_hint(tmp_path):
+    for name, line in (("a.log", "15:47:23.101 GET /x"), ("b.log", "2026-03-11T15:47:23Z INFO app: x")):
+        (tmp_path / name).write_text(f"{line}\n")
+        os.utime(tmp_path / name, (1_773_244_043, 1_773_244_043))
+    lines = to_toml(discover(tmp_path)).splitlines()
+    hints = [line for line in lines if "last changed" in line]
+    assert hints == ["# a.log: no full date in its stamps; the file was last changed on 2026-03-11"]
+
+
+def test_a_wrapped_format_is_named_with_its_wrapper_and_read_again(folder):
+    line = '{"log":"[2026-11-24T09:14:07.481] 41 203.0.113.7 \\"GET /%d HTTP/1.1\\" 200 0.038\\n","stream":"stdout",'
+    lines = [line % number + '"time":"2026-11-24T09:14:07.5Z"}\n' for number in range(3)]
+    (folder / "web.log").write_text("".join(lines))
+    found = discover(folder)
+    assert {source.path: source.format for source in found.case.sources}[
+        "web.log"
+    ] == "docker_json > gunicorn_access_ms"
+    (folder / "case.toml").write_text(to_toml(found))
+    assert read_case(folder).sources == found.case.sources

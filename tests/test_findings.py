@@ -1,7 +1,9 @@
 import pandas as pd
 import pytest
+from hostile import INJECTIONS
 
 from analysis import findings, wording
+from analysis.schema import AGAIN
 from analysis.signals.spikes import Rate, Spike
 
 AT_US = 1_773_244_043_101_000  # 2026-03-11 15:47:23.101 UTC
@@ -184,6 +186,66 @@ def test_silent_victims_are_told_with_their_records():
 
 def test_what_was_read_counts_lines_and_names_damage():
     sources = pd.DataFrame({"lines": [10], "quarantined": [2], "damage": ["byte 7: cut"], "path": ["a.gz"]})
-    told = findings.read_whole(sources, pd.DataFrame({"line_no": [1, 2]}), ["deploys.csv:3: no stamp"])
+    quarantine = pd.DataFrame({"line_count": [1, 1], "reason": ["unfit", "unfit"]})
+    told = findings.read_whole(sources, quarantine, ["deploys.csv:3: no stamp"])
     assert told.claim == "1 file with 10 lines were read; 2 of them fit no format."
     assert "a.gz" in told.limits and "deploys.csv:3" in told.limits
+
+
+def test_lines_that_stand_in_two_files_are_told_apart_from_those_that_fit_no_format():
+    sources = pd.DataFrame(
+        {"lines": [10, 8], "quarantined": [0, 8], "damage": [None, None], "path": ["a", "b"]}
+    )
+    quarantine = pd.DataFrame({"line_count": [8], "reason": [f"{AGAIN}it stands in a too"]})
+    told = findings.read_whole(sources, quarantine, ["b: 8 lines from 1 to 8 stand in a too"])
+    assert told.claim.endswith(
+        "8 of them stand in another file too and count once; every other line fits its format."
+    )
+    assert told.limits.endswith("Not counted: b: 8 lines from 1 to 8 stand in a too.")
+
+
+def test_problems_beyond_the_first_few_are_counted():
+    sources = pd.DataFrame({"lines": [1], "quarantined": [0], "damage": [None], "path": ["a"]})
+    quarantine = pd.DataFrame({"line_count": [], "reason": pd.Series([], dtype=str)})
+    told = findings.read_whole(sources, quarantine, [f"d.csv:{number}: no stamp" for number in range(7)])
+    assert told.limits.endswith("d.csv:4: no stamp; and 2 more.")
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_what_a_log_says_to_its_reader_stands_in_no_sentence_of_ours(text):
+    """THREATS, T20: users, routes, keys and constraints are a stranger's words."""
+    endpoint = {"method": "POST", "route": text}
+    error = {"type": f"app.{text}", "constraint_name": text, "sqlstate": "23505"}
+    counts = {"overlapping_failed": 5, "overlapping_passed": 9, "single_failed": 1, "single_passed": 90}
+    judged = {
+        "verdict": "suspect",
+        "risk_ratio": 9.0,
+        "ratio_low": 2.0,
+        "ratio_high": 30.0,
+        "p_adjusted": 1e-6,
+    }
+    pair = {"entity": text, "user_id": text, "gap_us": 7_000, "overlap": "sure", "first_record": 1}
+    places = {"record_id": 3, "first_record": 1, "second_record": 2}
+    orders = {"order_first": "undecided", "order_second": "undecided"}
+    keys = {"key_columns": [text], "key_values": [text]}
+    hit = pd.DataFrame({"user_id": [text], "first_failure": [1]})
+    summary = pd.DataFrame({"failures": [1], "failures_unknown": [0], "users_spared": [0]})
+    window = pd.DataFrame(
+        {"was_open": ["yes"], "table_name": [text], "opens_by": [1], "closes_from": [9_000]}
+    )
+    told = [
+        findings.spike(a_spike(route=text), deploys().assign(version=[])),
+        findings.spike(a_spike(), pd.DataFrame({"deployed_us": [AT_US - 1], "version": [text]})),
+        *findings.users(hit, summary, "a 5xx"),
+        findings.cause(endpoint | error | {"before": 0, "after": 3, "first_failure": 1}),
+        findings.suspect(endpoint | counts | judged),
+        findings.interleaved(endpoint | pair | {"second_record": 2}, window),
+        findings.named_by_error(error | keys | places | orders),
+    ]
+    said = " ".join(finding.claim + finding.limits for finding in told)
+    assert text not in said and "a name of" in said
+
+
+@pytest.mark.parametrize("text", ["sarah_k", "Sarah Kim", "/api/jobs/{id}", "jobs_job_completion_unique"])
+def test_a_name_is_said_as_it_is(text):
+    assert wording.said_name(text) == text

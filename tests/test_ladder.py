@@ -19,7 +19,7 @@ WHOLE = {
 def can(exceptions=1, links=("exceptions", "statements"), **columns):
     """The questions that requests with these columns, so many exceptions and such links can answer."""
     tables = {
-        "requests": pd.DataFrame({"record_id": [1, 2], **columns}),
+        "requests": pd.DataFrame({"record_id": [1, 2]} | columns),
         "exceptions": pd.DataFrame({"record_id": range(10, 10 + exceptions)}),
         "links": pd.DataFrame({"from_record": [2] * len(links), "to_table": list(links)}),
     }
@@ -54,6 +54,12 @@ def test_an_application_log_alone_tells_errors_and_nothing_else():
 def test_a_column_that_is_missing_costs_its_own_questions_only(column, lost):
     without = {name: values for name, values in WHOLE.items() if name != column}
     assert can(**without) == [rung.question for rung in RUNGS if rung.question not in lost]
+
+
+def test_one_failure_explained_among_many_does_not_tell_which_cause_each_had():
+    many = {name: [values[1]] * 4 for name, values in WHOLE.items()}
+    alone = can(**many, record_id=[1, 2, 3, 4])
+    assert "Which cause had each failure?" not in alone
 
 
 def test_what_would_be_needed_is_said_where_there_is_no_answer():

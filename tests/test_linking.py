@@ -7,8 +7,9 @@ import pytest
 from drawing import in_memory
 
 from analysis import engine
-from analysis.schema import TABLES, table
-from analysis.signals.linking import by_evidence, siblings
+from analysis.evidence.linking import load_links
+from analysis.schema import table
+from analysis.signals.linking import siblings
 
 MS = 1_000
 COMPLETE = "/api/jobs/complete"
@@ -68,25 +69,24 @@ def database(requests, errors=(), statements=()):
 
 
 @cache
-def by_evidence_sql():
-    found = by_evidence(
-        *(table(name) for name in ("requests", "exceptions", "records", "statements", "sources"))
-    )
-    assert found.schema() == TABLES["links"]
-    return engine.to_sql(found)
-
-
-@cache
 def siblings_sql():
     return engine.to_sql(siblings(table("requests"), table("links")))
 
 
-def linked(requests, errors=(), statements=()):
-    """(request, error or statement, rule, confidence) of each link."""
-    rows = database(requests, errors, statements).execute(by_evidence_sql()).df()
+def links_of(connection):
+    """(request, error or statement, rule, confidence) of each link that the loader makes."""
+    for name in ("links", "flags"):
+        engine.create_table(connection, name)
+    load_links(connection)
+    rows = connection.execute("SELECT * FROM links").df()
     assert not rows.isna().any().any()
     rows["confidence"] = rows["confidence"].round(3)
     return sorted(map(tuple, rows[["from_record", "to_record", "rule", "confidence"]].to_numpy().tolist()))
+
+
+def linked(requests, errors=(), statements=()):
+    """The links of these requests, errors and statements."""
+    return links_of(database(requests, errors, statements))
 
 
 # errors
@@ -228,10 +228,93 @@ def test_another_loggers_line_about_the_same_error_claims_nothing():
 
 
 def test_an_error_without_a_key_is_doubted_where_the_log_of_requests_misses_others():
-    asked = [request(n, n * 1000 + 100, n * 1000 + 150, status=500) for n in (1, 9)]
-    lines = [error(1, 1, key=()), *(error(n, n) for n in range(2, 9)), error(9, 9)]
+    asked = [request(n, n * 1000 + 100, n * 1000 + 150, status=500) for n in (1, 2, 3, 9)]
+    lines = [error(1, 1, key=()), *(error(n, n) for n in (2, 3, 4, 9))]
     assert linked(asked, lines)[0] == (1, 101, "path+status+time", 0.9)
-    assert linked(asked, [lines[0], lines[-1]])[0] == (1, 101, "path+status+time", 0.97)
+    assert linked(asked, [*lines[:3], lines[-1]])[0] == (1, 101, "path+status+time", 0.97)
+
+
+def test_no_error_of_a_logger_is_believed_most_of_whose_errors_fit_no_request():
+    asked = [request(n, n * 1000 + 100, n * 1000 + 150, status=500) for n in (1, 9)]
+    lines = [error(n, n) for n in range(1, 10)]
+    assert linked(asked, lines)[0] == (1, 101, "path+key+status+time", 0.198)
+
+
+def test_two_errors_that_one_failed_statement_claims_for_one_request_are_ambiguous():
+    both = [request(1, 1100, 1150, status=500), request(2, 1160, 1200, status=500)]
+    insert = statement(1, "s1", 1165, "INSERT 4521", kind="insert", sqlstate="23505")
+    found = linked(both, [error(1, 1), error(2, 1)], [insert])
+    assert [link[2:] for link in found if link[1] < 200] == [("ambiguous", 0.5)] * 2
+
+
+def test_two_errors_of_the_only_request_that_failed_are_both_its():
+    lines = [error(1, 1), error(2, 1)]
+    found = linked([request(1, 1100, 1150, status=500)], lines)
+    assert [link[3] for link in found] == [0.99, 0.99]
+
+
+# partial ids
+
+
+def with_ids(requests, errors=(), statements=()):
+    """The links by evidence where some of these carry ids."""
+    found = links_of(database(requests, errors, statements))
+    return [link for link in found if link[2] != "request_id"]
+
+
+def test_an_id_leaves_nothing_to_evidence():
+    asked = [request(1, 1100, 1150, status=500, request_id="a")]
+    found = links_of(database(asked, [error(1, 1, request_id="a")]))
+    assert found == [(1, 101, "request_id", 1.0)]
+
+
+def test_an_error_without_an_id_is_of_the_request_that_ids_leave():
+    both = [request(n, 1100, 1150, status=500, request_id=f"r{n}") for n in (1, 2)]
+    lines = [error(1, 1, request_id="r1"), error(2, 1)]
+    assert with_ids(both, lines) == [(2, 102, "path+key+status+time", 0.99)]
+
+
+def test_another_loggers_error_may_be_of_a_request_that_an_id_names():
+    asked = [request(1, 1100, 1150, status=500, request_id="r1")]
+    lines = [error(1, 1, request_id="r1"), error(2, 1, logger="jobs.views")]
+    assert with_ids(asked, lines) == [(1, 102, "path+key+status+time", 0.99)]
+
+
+def test_an_error_of_a_request_that_no_log_shows_is_given_to_no_request_with_another_id():
+    both = [request(1, 1100, 1150, status=500, request_id="r1"), request(2, 1100, 1150, request_id="r2")]
+    assert with_ids(both, [error(1, 1, request_id="r1"), error(2, 1, request_id="r9")]) == []
+
+
+def test_ids_of_which_no_two_meet_tell_nothing():
+    asked = [request(1, 1100, 1150, status=500, request_id="r1")]
+    assert [link[:2] for link in with_ids(asked, [error(1, 1, request_id="t1")])] == [(1, 101)]
+
+
+def test_what_a_session_with_ids_runs_without_one_is_no_requests():
+    asked = [request(1, 1100, 1150, request_id="r1"), request(2, 1200, 1250)]
+    said = [
+        statement(1, "s1", 1110, "SELECT 4521", request_id="r1"),
+        statement(2, "s1", 1210, "SELECT 4521"),
+    ]
+    assert with_ids(asked, statements=said) == []
+
+
+def test_a_session_without_ids_serves_the_requests_that_ids_leave():
+    both = [request(1, 1100, 1150, request_id="r1"), request(2, 1100, 1150)]
+    said = [
+        statement(1, "s1", 1110, "SELECT 4521", request_id="r1"),
+        statement(2, "s2", 1112, "SELECT 4521"),
+    ]
+    assert with_ids(both, statements=said) == [(2, 202, "session+entity+time", 0.99)]
+
+
+def test_a_request_with_ids_in_one_database_may_run_statements_in_another():
+    asked = [request(1, 1100, 1150, request_id="r1")]
+    said = [
+        statement(1, "s1", 1110, "SELECT 4521", request_id="r1"),
+        statement(2, "s2", 1112, "SELECT 4521", source_id=3, clock="host"),
+    ]
+    assert with_ids(asked, statements=said) == [(1, 202, "session+entity+time", 0.99)]
 
 
 # statements
@@ -348,7 +431,7 @@ def test_a_session_that_mostly_serves_something_else_is_not_relied_on():
     asked = [request(1, 1100, 1150), request(2, 1900, 1950, entity="7")]
     elsewhere = [statement(n, "s1", 1200 + 20 * n, "SELECT 4521") for n in range(2, 9)]
     said = [statement(1, "s1", 1110, "SELECT 4521"), *elsewhere]
-    assert linked(asked, statements=said) == [(1, 201, "session+entity+time", 0.9)]
+    assert linked(asked, statements=said) == [(1, 201, "session+entity+time", 0.198)]
 
 
 def days(users, tokens):
@@ -407,6 +490,24 @@ def test_a_route_that_never_ran_such_a_statement_is_ruled_out():
 def test_a_route_seen_a_few_times_is_not_ruled_out():
     requests, said = habits(5)
     assert [link[2] for link in linked(requests, statements=said) if link[1] == 299] == ["ambiguous"] * 2
+
+
+def test_a_request_is_taken_from_no_session_where_sessions_are_handed_out_by_transaction():
+    both = [request(50, 1100, 1150), request(51, 1120, 1190)]
+    said = [
+        statement(50, "s1", 1105, "SELECT b WHERE id = 4521"),
+        statement(51, "s2", 1130, "SELECT b WHERE id = 4521"),
+    ]
+    one_session = [link[:2] for link in linked(both, statements=said)]
+    alone = [request(n, n * 2000, n * 2000 + 50) for n in range(1, 9)]
+    shared = [
+        statement(10 * n + side, f"s{side}", n * 2000 + 10 * side, "SELECT b WHERE id = 4521")
+        for n in range(1, 5)
+        for side in (1, 2)
+    ]
+    pooled = [link[:2] for link in linked([*alone, *both], statements=[*said, *shared]) if link[0] >= 50]
+    assert one_session == [(50, 250), (51, 251)]
+    assert pooled == [(50, 250), (50, 251), (51, 251)]
 
 
 # siblings

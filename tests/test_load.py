@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from analysis.case import CaseError, read_case
-from analysis.evidence.load import Reader, Settings, create_tables, find_sources
+from analysis.evidence.load import Reader, Settings, create_tables
 from analysis.evidence.reading import Opened, Unreadable, open_evidence
+from analysis.evidence.sources import find_sources
 from analysis.evidence.zones import EPOCH
 from analysis.store import open_loaded, quiet
 
@@ -185,7 +186,7 @@ def test_a_medium_that_fails_midway_is_reported_as_what_it_is(tmp_path):
     settings = Settings(read_case(tmp_path))
     with duckdb.connect() as connection, open_evidence(tmp_path / "app.log") as whole:
         create_tables(connection)
-        reader = Reader(connection, find_sources(settings.case)[0], settings, 1)
+        reader = Reader(connection, find_sources(settings.case)[0][0], settings, 1)
         with (
             Failing(whole.path, whole._file) as opened,
             pytest.raises(Unreadable, match="Input/output error"),

@@ -1,17 +1,22 @@
 """The command line as its users meet it: messages, exit codes, files."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from analysis.__main__ import five_lines, main
 from analysis.case import read_case
-from analysis.evidence.seal import MANIFEST
-from analysis.store import store_folder
+from analysis.evidence.seal import MANIFEST, LostBytes
+from analysis.files import NoRoom
+from analysis.lock import LockedError
+from analysis.store import OutOfMemory, store_folder
 
 PUBLISHED = Path(__file__).parent.parent / "data" / "cases" / "published"
 
@@ -89,6 +94,71 @@ def test_a_broken_seal_exits_with_4(tmp_path, capsys):
     assert "delete" in capsys.readouterr().err
 
 
+def test_a_broken_seal_is_mended_by_rebuild(tmp_path):
+    shutil.copytree(PUBLISHED, tmp_path / "case")
+    folder = store_folder(read_case(tmp_path / "case")) / "with-ids"
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text("{}")
+    assert main(["report", str(tmp_path / "case"), "--out", str(tmp_path / "out"), "--rebuild"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (LockedError("process 4711 is loading"), 4, "process 4711 is loading"),
+        (NoRoom("/x: no room"), 4, "/x: no room"),
+        (OutOfMemory("/x: more memory"), 4, "/x: more memory"),
+        (LostBytes("a.log: bytes"), 4, "a.log: bytes"),
+        (
+            duckdb.IOException("Corrupt database file"),
+            4,
+            "DuckDB failed (Corrupt database file); if --rebuild",
+        ),
+        (MemoryError(), 4, "not enough memory"),
+        (
+            FileNotFoundError(2, "No such file or directory", "/x/deploys.csv"),
+            2,
+            "/x/deploys.csv: No such file",
+        ),
+        (BrokenProcessPool("died"), 3, "killed from outside"),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)
+def test_what_ends_a_command_has_an_exit_code_and_a_message(monkeypatch, capsys, error, code, message):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("analysis.__main__.open_case", fail)
+    assert main(["report", str(PUBLISHED)]) == code
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1
+
+
+def test_a_fault_of_this_kit_is_not_hidden(monkeypatch):
+    monkeypatch.setattr("analysis.__main__.open_case", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["report", str(PUBLISHED)])
+
+
+def test_a_missing_list_of_deploys_exits_with_2_and_its_path(tmp_path, capsys):
+    shutil.copytree(PUBLISHED, tmp_path / "case")
+    case = (tmp_path / "case" / "case.toml").read_text()
+    (tmp_path / "case" / "case.toml").write_text(f'deploys = "nowhere.csv"\n{case}')
+    assert main(["report", str(tmp_path / "case")]) == 2
+    assert "nowhere.csv" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_nothing_that_a_command_leaves_can_be_read_by_others_whatever_the_umask(tmp_path):
+    out = tmp_path / "reports" / "out"
+    command = [sys.executable, "-m", "analysis", "report", str(PUBLISHED), "--out", str(out)]
+    environment = {**os.environ, "RACE_FORENSICS_STORE": str(tmp_path / "stores" / "store")}
+    subprocess.run(command, umask=0, env=environment, check=True, capture_output=True)
+    left = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
+    assert {"report.html", "case.manifest.json", "holder", "lock"} <= {path.name for path in left}
+    assert [path for path in left if path.stat().st_mode & 0o077] == []
+
+
 def test_a_file_name_cannot_write_to_the_terminal(tmp_path, capsys):
     (tmp_path / "\x1b[31mred.log").write_text("2026-11-24T09:14:07Z INFO app x\n")
     assert main(["new", str(tmp_path)]) == 0
@@ -115,7 +185,7 @@ def test_formats_are_listed_shown_detected_and_tried(tmp_path, capsys):
     assert main(["formats"]) == 0
     assert "render_export" in capsys.readouterr().out
     assert main(["formats", "show", "render_export"]) == 0
-    assert "marks instant" in capsys.readouterr().out
+    assert "it marks        an instant" in capsys.readouterr().out
     assert main(["formats", "detect", str(tmp_path / "a.log")]) == 0
     assert capsys.readouterr().out.startswith("render_export: 1 of the first 1 records fit")
     assert main(["formats", "try", "render_export", "2026-11-24T09:14:07Z INFO app \x1b[31mx"]) == 0

@@ -54,3 +54,7 @@ def test_what_would_have_decided_it_is_said_by_place(case, telling):
     missing = questions.would_have_decided(case, pair)
     assert any("what the stamp of requests.log:1 marks" in phrase for phrase in missing)
     assert any("a duration or a finish stamp of requests.log:2" in phrase for phrase in missing)
+
+
+def test_none_of_its_lines_is_taken_for_a_forged_one(case):
+    assert case.frame("flags").empty

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from analysis.evidence.encodings import likely_utf16
 from analysis.evidence.reading import Damage, Missing, NotAFile, Unreadable, open_evidence
 
 LOG = b"".join(
@@ -240,3 +241,76 @@ def test_a_failing_medium_is_named_with_its_place(tmp_path):
         os.close(unreadable)
         with pytest.raises(Unreadable, match=r"app\.log: cannot be read"):
             opened.read(100)
+
+
+TEXT = "\ufeff" + "2026-03-11 é \U0001f600 \u0a0a line\r\n" * 50_000
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_a_text_with_another_byte_order_mark_is_read_as_utf8(tmp_path, codec, compress):
+    assert read(written(tmp_path, compress(TEXT.encode(codec)))) == (TEXT.encode(), None)
+
+
+def test_utf16_that_ends_in_half_a_character_is_read_up_to_it(tmp_path):
+    content, damage = read(written(tmp_path, TEXT.encode("utf-16-le")[:-1]))
+    assert content == TEXT.encode()[:-1]
+    assert damage and "not utf-16-le" in damage.reason
+
+
+def test_a_lone_surrogate_is_kept(tmp_path):
+    data = b"\xff\xfea\x00\x00\xd8b\x00"
+    content, damage = read(written(tmp_path, data))
+    assert (content.decode("utf-8", "surrogatepass"), damage) == ("\ufeffa\ud800b", None)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"\xfe\xfd\x00", b"\xef\xbb\xbf{}", b"a\x00b\x00\n\x00"])
+def test_bytes_without_such_a_mark_stay_as_they_are(tmp_path, data):
+    assert read(written(tmp_path, data)) == (data, None)
+
+
+def test_a_line_is_cut_where_the_file_grows_or_is_damaged_and_else_whole(tmp_path):
+    path = written(tmp_path, LOG + b"half")
+    with open_evidence(path) as opened:
+        assert opened.read() and opened.cut() is None
+    with open_evidence(path) as opened:
+        opened.read()
+        with path.open("ab") as writer:
+            writer.write(b" a line\n")
+        assert "still being written" in (opened.cut() or "")
+    with open_evidence(written(tmp_path, gzip.compress(LOG)[:5000])) as opened:
+        opened.read()
+        assert "at byte 5000" in (opened.cut() or "")
+
+
+def test_a_file_is_known_again_unless_another_took_its_name(tmp_path):
+    path = written(tmp_path, LOG)
+
+    def look():
+        with open_evidence(path) as opened:
+            return opened.identity
+
+    first = look()
+    with path.open("ab") as writer:
+        writer.write(REST)
+    assert first.is_still(look())
+    os.truncate(path, 0)
+    assert not first.is_still(look())
+    path.rename(tmp_path / "app.log.1")
+    written(tmp_path, LOG)
+    assert not first.is_still(look())
+
+
+def test_a_name_that_no_file_can_have_is_missing(tmp_path):
+    with pytest.raises(Missing):
+        open_evidence(tmp_path / "a\0b")
+
+
+@pytest.mark.parametrize(("codec", "name"), [("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")])
+def test_utf16_without_a_mark_is_suspected(codec, name):
+    assert likely_utf16(LOG.decode().encode(codec)) == name
+
+
+@pytest.mark.parametrize("data", [LOG, bytes(100), b"a\0" * 4, b"key\0value\0" * 30, TEXT.encode()])
+def test_bytes_that_are_not_utf16_are_not_suspected(data):
+    assert likely_utf16(data) is None

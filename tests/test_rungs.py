@@ -15,6 +15,7 @@ import pytest
 import analysis
 from analysis.signals import duplicates, rates, spikes
 from analysis.signals.ladder import RUNGS, answerable, counts
+from analysis.signals.linking import RELIABLE
 
 CASE = Path(__file__).parent.parent / "data" / "cases" / "jobs-complete"
 ACCESS = re.compile(
@@ -96,6 +97,23 @@ def test_a_log_to_the_second_without_entity_accuses_no_duplicate(rungs):
     assert overlaps(rungs["second"]) == {}
     users = rungs["second"].sql("SELECT count(user_id) AS n FROM requests")["n"][0]
     assert users == 0
+
+
+def causes(case):
+    """Line of the access log -> line of the error it is reliably linked to; a coarse log has the same lines."""
+    rows = case.sql(
+        """SELECT requests.line_no AS failed, records.line_no AS error FROM links
+        JOIN requests ON from_record = requests.record_id JOIN records ON to_record = records.record_id
+        WHERE to_table = 'exceptions' AND confidence >= ?""",
+        [RELIABLE],
+    )
+    return dict(zip(rows["failed"], rows["error"], strict=True))
+
+
+def test_a_log_to_the_second_without_ids_names_no_other_cause_than_ids_do(rungs):
+    coarse, fine = causes(rungs["second"]), causes(rungs["millisecond"])
+    assert len(coarse) >= 3 and len(fine) == 289
+    assert {line: fine[line] for line in coarse} == coarse
 
 
 def test_the_database_log_changes_no_overlap_and_no_spike(rungs):

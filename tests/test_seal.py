@@ -39,10 +39,16 @@ def test_a_changed_manifest_is_refused(tmp_path):
         seal.read_manifest(tmp_path / "m.json")
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"inputs": 3}', b"\xff"])
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"inputs": 3}', b"\xff", b"[" * 100_000])
 def test_what_is_no_manifest_is_refused_with_what_to_do(tmp_path, text):
     (tmp_path / "m.json").write_bytes(text)
-    with pytest.raises(SealError, match=r"delete .* to rebuild"):
+    with pytest.raises(SealError, match=r"--rebuild, or delete .*made again"):
+        seal.read_manifest(tmp_path / "m.json")
+
+
+def test_a_manifest_cannot_name_a_database_in_another_folder(tmp_path):
+    (tmp_path / "m.json").write_bytes(manifest(database="../other/case.duckdb").to_json())
+    with pytest.raises(SealError, match="another folder"):
         seal.read_manifest(tmp_path / "m.json")
 
 
@@ -68,9 +74,16 @@ def test_a_missing_database_and_a_left_over_wal_break_the_seal(tmp_path):
     with pytest.raises(SealError, match="missing"):
         seal.check(manifest(), database)
     database.write_bytes(b"abc")
-    (tmp_path / "case.duckdb.wal").touch()
-    with pytest.raises(SealError, match="changed"):
+    (tmp_path / "case.duckdb.wal").symlink_to("nowhere")
+    with pytest.raises(SealError, match=r"changed .* by case.duckdb.wal"):
         seal.check(manifest(database_sha256=seal.sha256(database)), database)
+
+
+def test_a_file_of_another_name_beside_the_database_does_not_break_the_seal(tmp_path):
+    database = tmp_path / "case.duckdb"
+    database.write_bytes(b"abc")
+    (tmp_path / "case.duckdb-notes").touch()
+    seal.check(manifest(database_sha256=seal.sha256(database)), database)
 
 
 def test_digests_depend_on_rows_and_not_on_their_order():
@@ -82,4 +95,5 @@ def test_digests_depend_on_rows_and_not_on_their_order():
         return seal.digests(connection)["quarantine"]
 
     assert digest(1, 2) == digest(2, 1) != digest(1, 3)
+    assert digest(1, 1) != digest(2, 2)
     assert digest(1, 2)["rows"] == 2

@@ -364,3 +364,77 @@ def test_a_mask_that_can_not_be_meant_is_refused(masks):
 def test_a_regex_that_re2_does_not_take_is_refused(regex):
     with pytest.raises(BadHead, match="RE2"):
         Pattern(regex)
+
+
+CUT = "the writer was still at it"
+
+
+def cut_batches(content: bytes, chunk: int = 1 << 20, **options) -> list[Batch]:
+    return list(split(io.BytesIO(content), STAMP, True, chunk, cut=lambda: CUT, **options))
+
+
+def test_a_cut_last_line_is_quarantined_alone_with_its_reason():
+    found = cut_batches(b"12:00 a\n b\n\n12:0")
+    assert places(found, "records") == [(1, 2, 0, 11)]
+    assert [
+        (row["line_no"], row["byte_start"], row["byte_end"], row["reason"])
+        for row in rows(found, "quarantine")
+    ] == [(4, 12, 16, CUT)]
+    n = found[-1].counts
+    assert (n.lines, n.records, n.continuation_lines, n.blank_lines, n.quarantined) == (4, 1, 1, 1, 1)
+
+
+def test_a_cut_continuation_leaves_its_record_whole():
+    found = cut_batches(b"12:00 a\n  File x\n  Fi")
+    assert places(found, "records") == [(1, 2, 0, 17)]
+    assert [row["text"] for row in rows(found, "records")] == ["12:00 a\n  File x"]
+
+
+def test_a_cut_line_behind_stray_ones_keeps_its_own_reason():
+    found = cut_batches(b"# a\n# b\n# c")
+    assert [(row["line_count"], row["reason"] == CUT) for row in rows(found, "quarantine")] == [
+        (2, False),
+        (1, True),
+    ]
+
+
+def test_a_last_line_with_its_newline_is_not_cut():
+    assert rows(cut_batches(b"12:00 a\n12:01 b\n"), "quarantine") == []
+    assert rows(list(batches(b"12:00 a\n12:01 b")), "quarantine") == []
+
+
+def test_a_cut_line_longer_than_a_block_is_a_capped_record():
+    (record,) = rows(cut_batches(b"12:00 " + b"x" * 5000, chunk=100, text_cap=50), "records")
+    assert (record["damaged"], len(record["text"]), record["byte_end"]) == (True, 50, 5006)
+
+
+@settings(max_examples=80, deadline=None)
+@given(content=contents, fold=st.booleans(), number=st.integers(0, len(HEADS) - 1))
+def test_a_cut_line_changes_nothing_before_it(content, fold, number):
+    head = HEADS[number][0]
+    whole, _, last = content.rpartition(b"\n")
+    before = whole + b"\n" * (len(content) > len(last))
+    found = list(split(io.BytesIO(content), head, fold, cut=lambda: CUT))
+    plain = list(batches(before, head, fold))
+    assert places(found, "records") == places(plain, "records")
+    cut = [(len(before), len(content))] if last else []
+    assert [
+        (row["byte_start"], row["byte_end"]) for row in rows(found, "quarantine") if row["reason"] == CUT
+    ] == cut
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 4, 1 << 20])
+def test_a_byte_order_mark_hides_no_line_and_is_accounted_for(chunk):
+    found = list(batches(b"\xef\xbb\xbf12:00 a\n12:01 b\n", chunk=chunk))
+    assert places(found, "records") == [(1, 1, 3, 11), (2, 1, 11, 19)]
+    assert (found[-1].counts.blank_bytes, found[-1].counts.blank_lines, found[-1].counts.bytes) == (3, 0, 19)
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb12:00", b"\xbb\xbf12:00", b" \xef\xbb\xbf12:00"])
+def test_what_is_no_byte_order_mark_stays_in_its_line(start):
+    assert places(list(batches(start + b"\n")), "records") == []
+
+
+def test_a_byte_order_mark_alone_is_no_line():
+    (batch,) = batches(b"\xef\xbb\xbf")
+    assert (batch.counts.bytes, batch.counts.blank_bytes, batch.counts.lines) == (3, 3, 0)

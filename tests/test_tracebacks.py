@@ -110,7 +110,7 @@ def test_a_syntax_error_keeps_the_place_it_is_about():
     assert (one.frames[-1].file, one.frames[-1].function, one.frames[-1].code) == ("rules.py", "", "x = = 1")
 
 
-def test_of_an_exception_group_the_outer_one_is_kept_and_its_members_are_no_chain():
+def test_members_of_an_exception_group_stand_behind_the_chain_and_name_their_group():
     text = (
         traceback("ZeroDivisionError: division by zero")
         + HANDLING
@@ -127,9 +127,15 @@ def test_of_an_exception_group_the_outer_one_is_kept_and_its_members_are_no_chai
         "    +------------------------------------\n" + CAUSE + traceback("RuntimeError: after group")
     )
     found = exceptions(text)
-    assert [one.type for one in found] == ["ZeroDivisionError", "ExceptionGroup", "RuntimeError"]
+    assert [(one.type, one.member_of) for one in found] == [
+        ("ZeroDivisionError", None),
+        ("ExceptionGroup", None),
+        ("RuntimeError", None),
+        ("ValueError", 1),
+        ("KeyError", 1),
+    ]
     assert found[1].message == "many (2 sub-exceptions)"
-    assert [frame.function for frame in found[1].frames] == ["group"]
+    assert [frame.function for one in found[1:4] for frame in one.frames] == ["group", "handler", "member"]
 
 
 def test_the_remote_traceback_of_a_process_pool_ends_at_its_quotes():
@@ -261,8 +267,11 @@ def test_with_no_frame_in_the_application_all_frames_count():
     ],
 )
 @pytest.mark.parametrize("start", ["", HEADER + '  File "a", line 1, in f\n', HEADER + "E: "])
-def test_a_hostile_megabyte_takes_linear_time(start, pump):
+def test_a_hostile_megabyte_takes_a_fifth_of_a_second(start, pump):
     text = start + pump * (1_000_000 // len(pump))
-    begun = time.process_time()
-    exceptions(text)
-    assert time.process_time() - begun < 1
+    spent = []
+    for _ in range(3):  # the least of three: other processes share the machine
+        begun = time.process_time()
+        exceptions(text)
+        spent.append(time.process_time() - begun)
+    assert min(spent) < 0.2

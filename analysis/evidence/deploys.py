@@ -28,8 +28,9 @@ ALIASES: Final = {
 LARGEST_BYTES: Final = 10_000_000
 STEPS: Final = {0: 24 * HOUR_US, 2: HOUR_US, 4: 60 * SECOND_US, 6: SECOND_US}
 """Digits of a clock -> µs of the last one: none (a date), HH, HHMM, HHMMSS."""
+LONGEST_FIELD: Final = 1 << 17
 EPOCH_STEPS: Final = {10: SECOND_US, 13: 1000, 16: 1}
-EPOCH_STAMP: Final = re.compile(r"1(?:\d{9}|\d{12}|\d{15})$")
+EPOCH_STAMP: Final = re.compile(r"1(?:\d{9}|\d{12}|\d{15})\Z")
 OFFSET: Final = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})*)$")
 YEARS: Final = range(1971, 2262)
 CONTENT: Final = re.compile(r"[^\s,]")
@@ -92,6 +93,7 @@ def listed(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any] | str
 
 
 def csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    csv.field_size_limit(LONGEST_FIELD)  # of the whole process, so another reader may have changed it
     reader = csv.reader(io.StringIO(text, newline=""))
     header = [name.strip().lower() for name in next(reader, [])]
     if not set(header) & set(ALIASES["deployed_at"]):
@@ -184,22 +186,21 @@ def read_stamp(text: str, zone: ZoneInfo) -> tuple[int, int] | str:
         step_us = EPOCH_STEPS[len(text)]
         return int(number[0]) * step_us, step_us
     try:
-        stamp = dt.datetime.fromisoformat(text)
-    except ValueError:
+        stamp, digit_us = dt.datetime.fromisoformat(text), resolution(text)
+    except (ValueError, KeyError):  # KeyError: Python takes more digits than a clock has
         return f"no ISO 8601 stamp: {text[:80]!r}"
     if stamp.year not in YEARS:
         return f"a year that no deploy has: {text[:80]!r}"
-    step_us = resolution(text)
     if stamp.tzinfo is not None:
-        return since_epoch(stamp.astimezone(dt.UTC).replace(tzinfo=None)), step_us
+        return since_epoch(stamp.astimezone(dt.UTC).replace(tzinfo=None)), digit_us
     first, second = (stamp.replace(tzinfo=zone, fold=fold).utcoffset() or dt.timedelta() for fold in (0, 1))
     if first < second:
         return f"a wall clock that {zone.key} skips: {text[:80]!r}"
-    return since_epoch(stamp - first), step_us + since_epoch(EPOCH + (first - second))
+    return since_epoch(stamp - first), digit_us + since_epoch(EPOCH + (first - second))
 
 
 def resolution(stamp: str) -> int:
-    """µs that the last written digit of an ISO 8601 stamp stands for."""
+    """µs that the last written digit of an ISO 8601 stamp stands for. Raises KeyError if no clock has its digits."""
     clock = OFFSET.sub("", stamp[8:].partition("T")[2] or stamp[8:].partition(" ")[2])
     whole, _, fraction = clock.replace(",", ".").partition(".")
     if fraction:

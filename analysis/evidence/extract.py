@@ -3,21 +3,20 @@
 Only what a format file or case.toml says goes into the SQL, as quoted literals; log text is only ever a value.
 """
 
-import csv
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
-import pyarrow as pa
-
-from analysis.evidence.format_file import Csv, Format, Inside, pointer
+from analysis.evidence.cells import added, csv_steps, w3c_steps
+from analysis.evidence.format_file import Format, Inside, pointer
 from analysis.evidence.layout import Cells, Layout, Steps, cut, literal, one_of
+from analysis.evidence.levels import level_named
 from analysis.evidence.sql import HEAD_LINE
 from analysis.evidence.stamps import UNITS, duration_outputs, stamp_outputs
-from analysis.evidence.wanted import find_wanted, first_said, other_fields, said
+from analysis.evidence.wanted import find_wanted, other_fields, said
 
-CELL_CAP: Final = 1 << 22
 REGEX_CAP: Final = 1 << 16  # of a longer record a regex sees the beginning only
 
 TEXTS: Final = (
@@ -26,6 +25,9 @@ TEXTS: Final = (
 )
 CANONICAL: Final = frozenset({*TEXTS, *UNITS, "logged_at", "status", "xid", "*"})
 VERBATIM: Final = frozenset({"message", "path", "detail", "query"})  # where "-" is a text and not "none"
+
+COLOURS: Final = r"\x1b\[[0-9;:]*[mK]"
+"""Select Graphic Rendition and Erase in Line. Source: ECMA-48, 5th ed., sections 8.3.117 and 8.3.41."""
 
 METHODS: Final = (
     *("GET", "POST", "PUT", "PATCH", "HEAD", "DELETE", "OPTIONS", "CONNECT", "TRACE"),
@@ -37,62 +39,43 @@ METHODS: Final = (
 def to_select(fmt: Format, relation: str, wanted: Mapping[str, str]) -> str:
     """The SELECT that reads records of `fmt`.
 
-    In:  relation: a name with a column text (CSV: and those of `csv_columns`); its other columns pass through.
+    In:  relation: a name with a column text (CSV: and those of `cells.Cells`); its other columns pass through.
          wanted: entity, user_id, request_id -> the key that carries it in k=v pairs, JSON, CSV or a query string.
     Out: parsed, stamp_ok, zoned (logged_us is UTC, not a local reading), logged_us, resolution_us, the promised
          texts, message_length, status, xid, duration_us, duration_step_us, fields.
     """
+    if fmt.items:  # see items.exploded: the object to read is not the text
+        given = f"(SELECT * EXCLUDE (item) REPLACE (item AS text), text AS whole_text FROM {relation})"  # noqa: S608 - the caller's own name
+        inner = to_select(replace(fmt, items=()), given, wanted)
+        return f"SELECT * EXCLUDE (whole_text) REPLACE (whole_text AS text) FROM ({inner})"  # noqa: S608 - as below
     if fmt.json is not None:
-        steps = _json(fmt.json, wanted)
+        steps = _json(fmt.json, wanted, fmt.fold)
     elif fmt.csv is not None:
-        steps = _csv(fmt.csv, wanted)
+        steps = (w3c_steps if fmt.csv.directive else csv_steps)(fmt.csv, wanted)
     else:
         steps = _line(fmt)
+    parsed = _parsed(steps, fmt)
     for number, inside in enumerate(fmt.insides):
         _look_inside(steps, fmt, inside, f"_i{number}_")
+    _join_query(steps)
     known = dict(steps.values)
     leftover = find_wanted(steps, wanted, fmt.json is None and fmt.csv is None)
-    outputs = {"parsed": "coalesce(_fit, false)"} | stamp_outputs(steps, fmt.stamp) | duration_outputs(steps)
+    if fmt.csv and fmt.csv.directive:
+        leftover = "others"
+    outputs = {"parsed": parsed} | stamp_outputs(steps, fmt.stamp) | duration_outputs(steps, fmt.duration)
     outputs |= {name: _text(name, steps.values.get(name)) for name in TEXTS}
+    written = steps.values.get("level", "NULL")
+    outputs["level"] = level_named(outputs["level"], written, fmt.level_names, steps.values.get("priority"))
     outputs["message_length"] = "NULL::INT"
     if "_line" in steps.levels[0] and "message" in steps.values:
-        head = HEAD_LINE if fmt.whole else "_line"
+        head = HEAD_LINE if fmt.whole or fmt.ansi else "_line"
         outputs["message_length"] = (
             f"CASE WHEN ends_with({head}, {outputs['message']}) THEN length({outputs['message']}) END"
         )
     outputs["status"] = f"TRY_CAST({steps.values.get('status', 'NULL')} AS INTEGER)"
     outputs["xid"] = f"TRY_CAST({steps.values.get('xid', 'NULL')} AS BIGINT)"
     outputs["fields"] = other_fields(known, CANONICAL | _hidden(fmt), leftover)
-    cells = [*(f"c{number}" for number in range(len(fmt.csv.columns))), "cells"] if fmt.csv else []
-    return _select(relation, steps, outputs, cells)
-
-
-def csv_columns(records: pa.RecordBatch, fmt: Format) -> pa.RecordBatch:
-    """`records` with the cells of their text: c0, c1, … and `cells`, how many there are (NULL: not CSV).
-
-    Each record is read alone, so a bad one cannot shift the others.
-    Source: RFC 4180; Python's csv module in its strict mode.
-    """
-    if fmt.csv is None:
-        raise TypeError(f"{fmt.name} is no CSV format")
-    csv.field_size_limit(CELL_CAP)
-    width = len(fmt.csv.columns)
-    rows = [cells_of(text, fmt.csv.delimiter) for text in records.column("text").to_pylist()]
-    counts = pa.array([None if row is None else len(row) for row in rows], pa.int32())
-    padding: list[str | None] = [None] * width
-    cells = list(zip(*[[*(row or ()), *padding][:width] for row in rows], strict=True)) or [()] * width
-    columns = {f"c{number}": pa.array(column, pa.string()) for number, column in enumerate(cells)}
-    return pa.RecordBatch.from_arrays(
-        [*records.columns, *columns.values(), counts], [*records.schema.names, *columns, "cells"]
-    )
-
-
-def cells_of(text: str, delimiter: str) -> list[str] | None:
-    """The cells of one CSV record, None where it is not CSV."""
-    try:
-        return next(csv.reader((text,), strict=True, delimiter=delimiter))
-    except csv.Error:
-        return None
+    return _select(relation, steps, outputs, added(fmt.csv) if fmt.csv else [])
 
 
 def _select(relation: str, steps: Steps, outputs: Mapping[str, str], cells: Iterable[str]) -> str:
@@ -132,15 +115,38 @@ def _checks(fmt: Format, values: Mapping[str, str]) -> list[str]:
             checks.append(f"({value} = '-' OR length({value}) = 3 AND TRY_CAST({value} AS INTEGER) >= 0)")
         elif name in UNITS:
             checks.append(f"({value} = '-' OR TRY_CAST({value} AS DOUBLE) >= 0)")
-        if fmt.must and name in fmt.must:
-            checks.append(f"regexp_full_match({value}, {literal(fmt.must[name])})")
-    return checks
+    return checks + _matches(fmt, values)
+
+
+def _parsed(steps: Steps, fmt: Format) -> str:
+    """Whether a record fits; values of JSON and CSV are checked here, those of a text line have been."""
+    if not (fmt.must or fmt.must_not) or not (fmt.json or fmt.csv):
+        return "coalesce(_fit, false)"
+    values = {
+        name: f"coalesce({steps.values.get(name, 'NULL')}, '')" for name in {**fmt.must, **fmt.must_not}
+    }
+    steps.add(must=_all(["_fit", *_matches(fmt, values)]))
+    return "_must"
+
+
+def _matches(fmt: Format, values: Mapping[str, str]) -> list[str]:
+    """Whether the values are what the format's `must` and `must_not` say."""
+    return [
+        f"{negated}regexp_full_match({values[name]}, {literal(regex)})"
+        for negated, regexes in (("", fmt.must), ("NOT ", fmt.must_not))
+        for name, regex in regexes.items()
+        if name in values
+    ]
 
 
 def _line(fmt: Format) -> Steps:
     """A text line, taken apart."""
     steps = Steps("_")
-    steps.add(line="text" if fmt.whole or not fmt.fold else HEAD_LINE)
+    line = "text" if fmt.whole or not fmt.fold else HEAD_LINE
+    if fmt.ansi:
+        plain = f"regexp_replace({line}, {literal(COLOURS)}, '', 'g')"
+        line = f"CASE WHEN contains({line}, chr(27)) THEN {plain} ELSE {line} END"
+    steps.add(line=line)
     steps.values = _take(steps, fmt, (fmt.layout, fmt.regex), "_line", "_m_")
     steps.add(fit="_m_fit")
     return steps
@@ -200,10 +206,11 @@ def _take(
     return {name: f"{prefix}b_{_column(name)}" for name in both}
 
 
-def _json(named: Mapping[str, tuple[str, ...]], wanted: Mapping[str, str]) -> Steps:
+def _json(named: Mapping[str, tuple[str, ...]], wanted: Mapping[str, str], several_lines: bool) -> Steps:
     """A JSON object a record: the first of a field's pointers that leads somewhere.
 
-    from_json and not a list of pointers: it goes over the object once, whatever the number of names.
+    from_json and not a list of pointers: it goes over the object once, whatever the number of names. An object over
+    several lines stands in a printed list, whose comma follows it.
     """
     pointers = {name: list(places) for name, places in named.items()}
     for name, key in wanted.items():
@@ -212,9 +219,13 @@ def _json(named: Mapping[str, tuple[str, ...]], wanted: Mapping[str, str]) -> St
     keys = {key.lower(): key for key in reversed(tops)}  # DuckDB takes a and A for one name
     structure = literal(json.dumps(dict.fromkeys(keys.values(), "VARCHAR")))
     steps = Steps("_")
-    is_object = "(starts_with(text, '{') OR starts_with(ltrim(text), '{'))"
-    steps.add(cells=f"CASE WHEN {is_object} THEN TRY(from_json(text, {structure})) END")
-    values = {name: [_at(place, keys) for place in places] for name, places in pointers.items()}
+    text = "text"
+    if several_lines:
+        steps.add(object="rtrim(rtrim(text), ',')")
+        text = "_object"
+    is_object = f"(starts_with({text}, '{{') OR starts_with(ltrim({text}), '{{'))"
+    steps.add(cells=f"CASE WHEN {is_object} THEN TRY(from_json({text}, {structure})) END")
+    values = {name: [_at(place, keys, text) for place in places] for name, places in pointers.items()}
     steps.add(
         fit="_cells IS NOT NULL",
         **{f"f_{name}": f"coalesce({', '.join(each)})" for name, each in values.items()},
@@ -223,11 +234,11 @@ def _json(named: Mapping[str, tuple[str, ...]], wanted: Mapping[str, str]) -> St
     return steps
 
 
-def _at(place: str, keys: Mapping[str, str]) -> str:
+def _at(place: str, keys: Mapping[str, str], text: str) -> str:
     """What a pointer leads to in `_cells`, which holds the outermost values of `keys`."""
     key, deeper = _top(place), place[1:].partition("/")[2]
     if keys[key.lower()] != key:
-        return f"TRY(json_extract_string(text, {literal(place)}))"
+        return f"TRY(json_extract_string({text}, {literal(place)}))"
     cell = f"struct_extract(_cells, {literal(key)})"
     if not deeper:
         return cell
@@ -239,27 +250,13 @@ def _top(place: str) -> str:
     return place[1:].partition("/")[0].replace("~1", "/").replace("~0", "~")
 
 
-def _csv(columns: Csv, wanted: Mapping[str, str]) -> Steps:
-    """A CSV record, by the cells that `csv_columns` made of it. A repeated header line is no record."""
-    steps, names = Steps("_"), columns.columns
-    places = {name.strip().lower(): f"c{number}" for number, name in enumerate(names)}
-    if columns.named is None:
-        steps.values = {name: place for name, place in places.items() if name != "_"}
-        is_header = "false"
-    else:
-        same = [f"coalesce(c{i}, '') = {literal(name)}" for i, name in enumerate(names)]
-        is_header = " AND ".join(same) or "false"
-        steps.values = dict(places)
-        for name, given in columns.named.items():
-            found = [steps.values.pop(each) for each in given if each in steps.values]
-            if found:
-                steps.values[name] = first_said(found)
-    for name, key in wanted.items():
-        if key.lower() in places:
-            steps.values.pop(key.lower(), None)
-            steps.values[name] = places[key.lower()]
-    steps.add(fit=f"cells BETWEEN {len(names) - columns.optional} AND {len(names)} AND NOT ({is_header})")
-    return steps
+def _join_query(steps: Steps) -> None:
+    """A query string that stands in a field of its own, `uri_query`, belongs to the path."""
+    query = steps.values.pop("uri_query", None)
+    if query is not None and "path" in steps.values:
+        path = steps.values["path"]
+        steps.add(asked=f"{path} || coalesce('?' || {said(query)}, '')")
+        steps.values["path"] = "_asked"
 
 
 def _hidden(fmt: Format) -> set[str]:

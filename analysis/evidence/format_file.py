@@ -1,35 +1,48 @@
 """A format file, read and checked: TOML -> Format."""
 
-import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.evidence.format_parts import FormatError, known, must, names, one_of, regex, several, switches
 from analysis.evidence.layout import Layout, LayoutError, read_layout
+from analysis.evidence.pg_prefix import LEVELS as PG_LEVELS
+from analysis.evidence.pg_prefix import BadPrefix, read_prefix
 from analysis.evidence.split import BadHead, EveryLine, Head, Mask, Pattern, Quoted
-from analysis.evidence.stamps import EPOCHS, Stamp
+from analysis.evidence.stamps import EPOCHS, UNITS, Stamp, Sum
+
+__all__ = ["Csv", "Format", "FormatError", "Inside", "Sample", "load", "pointer"]
 
 KINDS: Final = ("access", "app", "database", "generic")
 MARKS: Final = ("start", "finish", "instant", "unknown")
 NEEDED: Final = ("title", "url", "kind", "head", "fold", "stamp", "sample", "foreign")
+WRAPPABLE: Final = ("message",)
 HOW: Final = ("layout", "regex", "json", "csv")
-KEYS: Final = {*NEEDED, *HOW, "inside", "must", "levels", "whole", "explicit"}
-STAMP_KEYS: Final = {"format", "marks", "resolution_us", "lag_us", "zone"}
+MAY: Final = (
+    "duration",
+    "inside",
+    "must",
+    "must_not",
+    "levels",
+    "level_names",
+    "ansi",
+    "whole",
+    "explicit",
+    "wraps",
+    "prefix",
+    "items",
+)
+SWITCHES: Final = ("fold", "whole", "explicit", "ansi")
+KEYS: Final = {*NEEDED, *HOW, *MAY}
+STAMP_KEYS: Final = {"format", "marks", "resolution_us", "lag_us", "zone", "inherit"}
 CSV_KEYS: Final = {"columns", "optional", "delimiter", "header", "map"}
 SAMPLE_KEYS: Final = {"line", "row", "source", "wanted", "header"}
-NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
-
-
 LEVELS: Final = (
     *("TRACE", "DEBUG", "VERBOSE", "INFO", "NOTICE", "SUCCESS", "WARN", "WARNING", "ERR", "ERROR", "CRIT"),
     *("CRITICAL", "ALERT", "EMERG", "SEVERE", "FATAL", "PANIC", "LOG"),
 )
-
-
-class FormatError(ValueError):
-    """A format file that says too little, something unknown, or something its own samples contradict."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +50,15 @@ class Csv:
     """The columns of a CSV format, in order; of the last ones `optional` many may be absent.
 
     named: field -> the names that a header line may give its column; then `columns` are the header's, once known.
+    directive: such a header line begins with it, may come again with other names, and lines that begin with its first
+    character are no records. There a name may be several joined by +.
     """
 
     columns: tuple[str, ...] = ()
     optional: int = 0
     delimiter: str = ","
     named: Mapping[str, tuple[str, ...]] | None = None
+    directive: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,7 @@ class Sample:
     row: Mapping[str, Any]
     wanted: Mapping[str, str]
     header: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -75,17 +92,32 @@ class Format:
     head: Head
     fold: bool
     stamp: Stamp
+    duration: Sum | None = None  # of a duration that is written in parts
     layout: Layout | None = None
     regex: str | None = None
     json: Mapping[str, tuple[str, ...]] | None = None
     csv: Csv | None = None
     insides: tuple[Inside, ...] = ()
-    must: Mapping[str, str] | None = None  # field -> regex that its value must match in full
+    # field -> regex that its whole value ("" where there is none) must match, and must not
+    must: Mapping[str, str] = field(default_factory=dict)
+    must_not: Mapping[str, str] = field(default_factory=dict)
     levels: tuple[str, ...] = LEVELS
+    # what the log writes -> the level that it means
+    level_names: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False  # layout and regex see the continuation lines too
+    ansi: bool = False  # layout and regex see the line without its colours
     explicit: bool = False  # looks like another format: chosen by name only
+    wraps: str | None = None  # the field that holds a line which somebody else wrote, if any
+    items: tuple[
+        str, ...
+    ] = ()  # JSON: the keys that lead to the lists whose elements are the records of a line
     samples: tuple[Sample, ...] = ()
     foreign: tuple[str, ...] = ()
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a record is more than its text: what a line is lies in the file around it."""
+        return self.csv is not None or bool(self.items)
 
     @property
     def carries_zone(self) -> bool:
@@ -105,14 +137,16 @@ def load(path: Path) -> Format:
         raise FormatError(f"{where}: is not TOML: {error}") from error
     try:
         return _format(path.stem, data)
-    except (FormatError, LayoutError, BadHead) as error:
+    except (FormatError, LayoutError, BadHead, BadPrefix) as error:
         raise FormatError(f"{where}: {error}") from error
     except (TypeError, AttributeError, KeyError) as error:
         raise FormatError(f"{where}: a value has the wrong type: {error}") from error
 
 
 def _format(name: str, data: Mapping[str, Any]) -> Format:
-    _known(data, KEYS, "")
+    known(data, KEYS, "")
+    if "prefix" in data:
+        data = _by_prefix(data)
     missing = [key for key in NEEDED if not data.get(key) and data.get(key) is not False]
     if missing:
         raise FormatError(f"lacks {', '.join(missing)}")
@@ -121,7 +155,8 @@ def _format(name: str, data: Mapping[str, Any]) -> Format:
         raise FormatError(
             f"wants one of {', '.join(HOW)} (a layout may have a regex beside it); has {how or 'none'}"
         )
-    _one_of(data["kind"], KINDS, "kind")
+    one_of(data["kind"], KINDS, "kind")
+    switches(data, SWITCHES)
     return Format(
         name=name,
         title=data["title"],
@@ -130,29 +165,45 @@ def _format(name: str, data: Mapping[str, Any]) -> Format:
         head=_head(data["head"]),
         fold=data["fold"],
         stamp=_stamp(data["stamp"]),
+        duration=_duration(data["duration"]) if "duration" in data else None,
         layout=read_layout(data["layout"]) if "layout" in data else None,
-        regex=_regex(data.get("regex")),
+        regex=regex(data.get("regex")),
         json=_json(data["json"]) if "json" in data else None,
         csv=_csv(data["csv"]) if "csv" in data else None,
         insides=tuple(map(_inside, data.get("inside", ()))),
-        must=data.get("must"),
-        levels=tuple(data.get("levels", LEVELS)),
+        must=must(data, "must"),
+        must_not=must(data, "must_not"),
+        levels=tuple(data.get("levels", data.get("level_names", LEVELS))),
+        level_names=data.get("level_names", {}),
+        ansi=data.get("ansi", False),
         whole=data.get("whole", False),
         explicit=data.get("explicit", False),
+        wraps=_wraps(data.get("wraps")),
+        items=tuple(data.get("items", ())),
         samples=tuple(map(_sample, data["sample"])),
         foreign=tuple(each["line"] for each in data["foreign"]),
     )
 
 
-def _known(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
-    unknown = sorted(set(table) - set(keys))
-    if unknown:
-        raise FormatError(f"{where}unknown key {', '.join(unknown)}; known: {', '.join(sorted(keys))}")
+def with_prefix(fmt: Format, prefix: str) -> Format:
+    """A PostgreSQL stderr format for another log_line_prefix. Raises: BadPrefix."""
+    found = read_prefix(prefix)
+    stamp = replace(fmt.stamp, format=found.stamp_format, resolution_us=found.resolution_us)
+    return replace(fmt, head=Pattern(found.head), stamp=stamp, layout=None, regex=found.regex)
 
 
-def _one_of(value: Any, words: Iterable[str], what: str) -> None:
-    if value not in words:
-        raise FormatError(f"{what} = {value!r}; wanted one of {', '.join(words)}")
+def _by_prefix(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a format that `prefix` stands for, with those that it has itself. Raises: BadPrefix."""
+    found = read_prefix(data["prefix"])
+    stamp = {"format": found.stamp_format, "resolution_us": found.resolution_us, **data.get("stamp", {})}
+    meant = {
+        "head": {"regex": found.head},
+        "regex": found.regex,
+        "fold": True,
+        "whole": True,
+        "levels": PG_LEVELS,
+    }
+    return {**meant, **data, "stamp": stamp}
 
 
 def _head(given: Any) -> Head:
@@ -163,87 +214,80 @@ def _head(given: Any) -> Head:
             return Quoted()
         case {"mask": [*masks]} if len(given) == 1:
             return Mask(tuple(masks))
-        case {"regex": str(regex)} if len(given) == 1:
-            return Pattern(regex)
+        case {"regex": str(pattern)} if len(given) == 1:
+            return Pattern(pattern)
     raise FormatError(
         f'head = {given!r}; wanted "line", "csv", {{mask = ["dddd-dd-dd"]}} or {{regex = "^…"}}'
     )
 
 
+def _duration(given: Mapping[str, Any]) -> Sum:
+    known(given, {"sum", "unit"}, "[duration] ")
+    one_of(given.get("unit"), UNITS, "[duration] unit")
+    parts = given.get("sum")
+    if not isinstance(parts, list) or len(parts) < 2:
+        raise FormatError(f"[duration] sum = {parts!r}; wanted two or more fields, all of one unit")
+    names(parts)
+    return Sum(tuple(parts), given["unit"])
+
+
 def _stamp(given: Mapping[str, Any]) -> Stamp:
-    _known(given, STAMP_KEYS, "[stamp] ")
-    missing = sorted(STAMP_KEYS - {"zone"} - set(given))
+    known(given, STAMP_KEYS, "[stamp] ")
+    missing = sorted(STAMP_KEYS - {"zone", "inherit"} - set(given))
     if missing:
         raise FormatError(f"[stamp] lacks {', '.join(missing)}")
     stamp = Stamp(**given)
-    _one_of(stamp.marks, MARKS, "[stamp] marks")
-    if stamp.format not in {"iso", "time", "any", *EPOCHS} and "%" not in stamp.format:
+    one_of(stamp.marks, MARKS, "[stamp] marks")
+    if stamp.format not in {"iso", "time", "any", "none", *EPOCHS} and "%" not in stamp.format:
         raise FormatError(
-            f"[stamp] format = {stamp.format!r}; wanted iso, time, any, {', '.join(EPOCHS)} or a strptime one"
+            f"[stamp] format = {stamp.format!r}; wanted iso, time, any, none, {', '.join(EPOCHS)} or a strptime one"
         )
     if not (stamp.resolution_us >= 1 and stamp.lag_us >= 0):
         raise FormatError("[stamp] resolution_us must be at least 1 and lag_us at least 0")
     return stamp
 
 
-def _regex(given: str | None) -> str | None:
-    """Raises: FormatError where a group has no name, since groups become fields by their names."""
-    if given is None:
-        return None
-    try:
-        groups = re.compile(given)
-    except re.error as error:
-        raise FormatError(f"regex {given!r}: {error}") from error
-    _names(groups.groupindex)
-    if not groups.groups or groups.groups != len(groups.groupindex):
-        raise FormatError(f"regex {given!r}: each group must be named (?P<name>…) or not be one (?:…)")
+def _wraps(given: str | None) -> str | None:
+    if given is not None:
+        one_of(given, WRAPPABLE, "wraps")
     return given
 
 
-def _names(names: Iterable[str]) -> None:
-    for name in names:
-        if not NAME.fullmatch(name):
-            raise FormatError(f"field {name!r}: wanted small letters, digits and _")
-
-
-def _several(given: str | list[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
-
-
 def _json(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    _names(given)
-    return {name: tuple(map(pointer, _several(places))) for name, places in given.items()}
+    names(given)
+    return {name: tuple(map(pointer, several(places))) for name, places in given.items()}
 
 
 def _csv(given: Mapping[str, Any]) -> Csv:
-    _known(given, CSV_KEYS, "[csv] ")
+    known(given, CSV_KEYS, "[csv] ")
     shared = {key: given[key] for key in ("optional", "delimiter") if key in given}
     if given.get("header"):
-        named = {
-            name: tuple(each.lower() for each in _several(names)) for name, names in given["map"].items()
-        }
-        _names(named)
-        return Csv(named=named, **shared)
+        named = {name: tuple(each.lower() for each in several(cells)) for name, cells in given["map"].items()}
+        names(named)
+        directive = "" if given["header"] is True else given["header"]
+        return Csv(named=named, directive=directive, **shared)
     if not given.get("columns"):
         raise FormatError("[csv] wants columns = […], or header = true and [csv.map]")
-    _names(name for name in given["columns"] if name != "_")
+    names(name for name in given["columns"] if name != "_")
     return Csv(tuple(given["columns"]), **shared)
 
 
 def _inside(given: Mapping[str, Any]) -> Inside:
-    _known(given, {"field", "layout", "regex"}, "[[inside]] ")
+    known(given, {"field", "layout", "regex"}, "[[inside]] ")
     if "field" not in given or len(given) == 1:
         raise FormatError("[[inside]] wants field, and layout or regex")
     layout = read_layout(given["layout"]) if "layout" in given else None
-    return Inside(given["field"], layout, _regex(given.get("regex")))
+    return Inside(given["field"], layout, regex(given.get("regex")))
 
 
 def _sample(given: Mapping[str, Any]) -> Sample:
-    _known(given, SAMPLE_KEYS, "[[sample]] ")
+    known(given, SAMPLE_KEYS, "[[sample]] ")
     missing = sorted({"line", "row", "source"} - set(given))
     if missing:
         raise FormatError(f"[[sample]] lacks {', '.join(missing)}")
-    return Sample(given["line"], given["row"], given.get("wanted", {}), given.get("header", ""))
+    return Sample(
+        given["line"], given["row"], given.get("wanted", {}), given.get("header", ""), given["source"]
+    )
 
 
 def pointer(key: str) -> str:

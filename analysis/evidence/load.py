@@ -7,7 +7,6 @@ SQL is a format file's, quoted by `formats.to_select`.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -15,47 +14,20 @@ import numpy as np
 import pyarrow as pa
 
 from analysis import engine, schema
-from analysis.case import Case, CaseError, SourceSpec
-from analysis.evidence import sql
-from analysis.evidence.formats import Format, bound_to, csv_columns, detect, to_select, with_case
-from analysis.evidence.reading import Opened, Unopenable, open_evidence
+from analysis.case import Case
+from analysis.evidence import items, sql
+from analysis.evidence.cells import Cells
+from analysis.evidence.instants import settle
+from analysis.evidence.layers import OWN, select
+from analysis.evidence.reading import Opened, Unopenable
+from analysis.evidence.sources import Rotated, Source
 from analysis.evidence.split import Counts, split
-from analysis.evidence.zones import EPOCH, offsets
+from analysis.evidence.stamped import Stamped
 
-DAY_US: Final = 86_400_000_000
-PEEK_BYTES: Final = 1 << 18
 UNFIT: Final = "the record does not fit its format, or its stamp cannot be read"
 
 Progress = Callable[[str, int, int], None]  # path, bytes read, bytes of the file
 Connection = duckdb.DuckDBPyConnection
-
-
-@dataclass(frozen=True)
-class Source:
-    """One file and how it is read; the values of its row in `sources`."""
-
-    source_id: int
-    file: Path
-    path: str
-    format: Format
-    spec: SourceSpec
-
-    @property
-    def clock(self) -> str:
-        return self.spec.clock or self.path
-
-    @property
-    def ordered_by(self) -> str:
-        return self.spec.ordered_by or "writer"
-
-    @property
-    def writer(self) -> str | None:
-        """Who wrote the lines in their order; None for a merged export, where position says nothing."""
-        return (self.spec.writer or self.path) if self.ordered_by == "writer" else None
-
-    @property
-    def lag_us(self) -> int:
-        return self.format.stamp.lag_us if self.spec.lag_us is None else self.spec.lag_us
 
 
 @dataclass(frozen=True)
@@ -72,50 +44,6 @@ class Settings:
         return {column: key for column, key in given.items() if key}
 
 
-def find_sources(case: Case) -> list[Source]:
-    """The case's files in the order of their paths, each with its format.
-
-    Raises: CaseError for a format nobody knows or a file that fits none; Unopenable; FormatError.
-    """
-    formats = with_case(case.folder)
-    found = [
-        (file.relative_to(case.folder).as_posix(), file, spec)
-        for spec in case.sources
-        for file in case.files(spec)
-    ]
-    first_named = {path: (file, spec) for path, file, spec in reversed(found)}
-    return [
-        Source(number, file, path, format_of(case, file, spec, formats), spec)
-        for number, (path, (file, spec)) in enumerate(sorted(first_named.items()), 1)
-    ]
-
-
-def format_of(case: Case, file: Path, spec: SourceSpec, formats: dict[str, Format]) -> Format:
-    with open_evidence(file) as opened:
-        beginning = read_up_to(opened, PEEK_BYTES)
-    if spec.format is None:
-        candidates = detect(beginning, formats)
-        if candidates:
-            return candidates[0].format
-        raise CaseError(
-            f"{file}: fits no known format; name one in case.toml (format = …), or add formats/NAME.toml to the case"
-        )
-    if spec.format not in formats:
-        raise CaseError(
-            f"{case.folder}: format {spec.format!r} is unknown; known: {', '.join(sorted(formats))}"
-        )
-    return bound_to(formats[spec.format], beginning)
-
-
-def read_up_to(opened: Opened, size: int) -> bytes:
-    """The first `size` bytes of the content, fewer where it is shorter."""
-    buffer = bytearray(size)
-    filled = 0
-    while filled < size and (got := opened.readinto(memoryview(buffer)[filled:])):
-        filled += got
-    return bytes(buffer[:filled])
-
-
 def create_tables(connection: Connection) -> None:
     """Create every promised table, empty; those that a log fills are views on `stretches`."""
     for name in schema.TABLES:
@@ -130,7 +58,9 @@ def load_source(
 ) -> int:
     """Read one file into stretches and sources; return the next free record_id."""
     reader = Reader(connection, source, settings, first_id)
-    with open_evidence(source.file) as opened:
+    with source.content.open() as opened:
+        if source.content.inside is None and not source.seen.is_still(opened.identity):
+            raise Rotated(source.file)
         reader.load(opened, progress)
         reader.to_utc()
         reader.finish(opened)
@@ -144,6 +74,9 @@ class Reader:
         self.connection, self.source, self.settings = connection, source, settings
         self.next_id = first_id
         self.counts = Counts()
+        self.items = source.format.outer[0].items
+        self.cells = Cells(source.format.outer[0]) if source.format.csv else None
+        self.doubts: list[str] = []
         self.of_source = {"source_id": source.source_id}
 
     def load(self, opened: Opened, progress: Progress) -> None:
@@ -152,7 +85,11 @@ class Reader:
         first = next(batches)
         failures: list[Unopenable] = []
         stream = pa.RecordBatchReader.from_batches(first.schema, kept(chain([first], batches), failures))
-        select = to_select(self.source.format, "chunk", self.settings.wanted)
+        reading = self.source.format
+        query = sql.INTO_STRETCHES.format(
+            select=select(reading, "chunk", self.settings.wanted),
+            own="" if reading.is_plain else "".join(f", {name}" for name in OWN),
+        )
         values = {
             **self.of_source,
             "unfit": UNFIT,
@@ -163,7 +100,7 @@ class Reader:
         self.connection.register("chunk", stream)
         self.connection.execute(sql.STREAMING_MEMORY)
         try:
-            self.connection.execute(sql.INTO_STRETCHES.format(select=select), values)
+            self.connection.execute(query, values)
         except duckdb.Error as error:
             raise failures[0] if failures else error from None
         finally:
@@ -172,7 +109,8 @@ class Reader:
 
     def batches(self, opened: Opened, progress: Progress) -> Iterator[pa.RecordBatch]:
         """The file's records, and the lines that belong to none, which have no text."""
-        for batch in split(opened, self.source.format.head, self.source.format.fold):
+        reading, options = self.source.format, {"text_cap": items.TEXT_CAP} if self.items else {}
+        for batch in split(opened, reading.head, reading.fold, cut=opened.cut, **options):
             self.counts = batch.counts
             records = self.numbered(batch.records)
             if batch.quarantine.num_rows:
@@ -181,38 +119,23 @@ class Reader:
             progress(self.source.path, opened.taken_bytes, opened.file_bytes)
 
     def numbered(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        if self.items:
+            records = items.exploded(records, self.items)
         first, self.next_id = self.next_id, self.next_id + records.num_rows
-        if self.source.format.csv is not None:
-            records = csv_columns(records, self.source.format)
+        if self.cells is not None:
+            records = self.cells.of(records)
         records = records.append_column("record_id", pa.array(np.arange(first, self.next_id)))
+        if "reason" in records.schema.names:
+            return records
         return records.append_column("reason", pa.nulls(records.num_rows, pa.string()))
 
     def to_utc(self) -> None:
-        """Give local stamps their date and zone."""
-        if self.source.format.stamp.time_only:
-            self.add_dates()
-        if self.settings.case.zone == "UTC" or self.source.format.carries_zone:
-            return
-        first, last = self.connection.execute(sql.LOCAL_SPAN, self.of_source).fetchall()[0]
-        if first is None:
-            return
-        pieces, _ = offsets(self.settings.case.zone, first, last)
-        since = [piece.since_us for piece in pieces]
-        bounds = {
-            "since": since,
-            "until": [*since[1:], last + 1],
-            "offset": [piece.offset_us for piece in pieces],
-        }
-        self.connection.execute(sql.SHIFT, {**self.of_source, **bounds})
-
-    def add_dates(self) -> None:
-        case = self.settings.case
-        if case.date is None:
-            raise CaseError(
-                f"{self.source.file}: its stamps have only a time; add date = YYYY-MM-DD to case.toml"
-            )
-        day = (case.date - EPOCH.date()).days
-        self.connection.execute(sql.ADD_DATES, {**self.of_source, "day_us": DAY_US, "day": day})
+        """Give the stamps what they lack: their day, their year, their zone."""
+        source = self.source
+        in_order = source.ordered_by == "writer"
+        stamp, case = source.format.unsettled, self.settings.case
+        stamped = Stamped(self.connection, source.source_id, source.file, stamp, case, in_order)
+        self.doubts = settle(stamped)
 
     def accounted(self) -> Counts:
         """The file's counts, with records that did not fit their format among the quarantined."""
@@ -251,6 +174,7 @@ class Reader:
             "damage": None
             if opened.damage is None
             else f"byte {opened.damage.offset}: {opened.damage.reason}",
+            "stamp_doubts": "; ".join(self.doubts) or None,
             "first_at": span[0],
             "last_at": span[1],
         }

@@ -88,13 +88,18 @@ KEY_ENDS: Final = (
 
 @dataclass(frozen=True)
 class DatabaseError:
-    """What a PostgreSQL error text says."""
+    """What a database's error text says.
 
-    sqlstate: str
+    error_code: the database's own code, where that is no SQLSTATE. sql: the statement that the text quotes.
+    """
+
+    sqlstate: str | None
     constraint_name: str | None = None
     key_columns: tuple[str, ...] = ()
     key_values: tuple[str, ...] = ()
     table_name: str | None = None
+    error_code: str | None = None
+    sql: str | None = None
 
 
 def database_error(text: str) -> DatabaseError | None:
@@ -110,7 +115,7 @@ def database_error(text: str) -> DatabaseError | None:
     if found is None and stated is None:
         return None
     named = {} if found is None else found[1].groupdict()
-    sqlstate = (stated[1] or stated[2]) if stated else ("" if found is None else found[0])
+    sqlstate = (stated[1] or stated[2]) if stated else (None if found is None else found[0])
     columns, values = key(text)
     if named.get("column"):
         columns, values = (named["column"],), ()
@@ -121,7 +126,7 @@ def database_error(text: str) -> DatabaseError | None:
 
 def sqlstate_of_class(exception_type: str) -> str | None:
     """The SQLSTATE that a driver's exception class stands for: psycopg.errors.UniqueViolation -> 23505."""
-    name = exception_type.rpartition(".")[2]
+    name = exception_type.replace("::", ".").rpartition(".")[2]
     return CLASSES.get(name) or CLASSES.get(name.removesuffix("Error"))
 
 

@@ -1,6 +1,6 @@
 """The lines of a block: where they lie, which start records, which belong to none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,19 @@ class Pieces:
     def whole(self) -> tuple[Ints, Ints]:
         """First and last piece of each stretch that is known to end in the block."""
         return self.begins[:-1], self.last_solid[self.begins[1:] - 1]
+
+    def may_be_cut(self, at: Position) -> bool:
+        """Whether the last line has no end, and its beginning lies in this block, at `at`."""
+        begins_here = len(self.starts) > at.in_line
+        return begins_here and bool(self.block[-1] != LF)
+
+    def without_last(self) -> "Pieces":
+        """The same, but the last line belongs to no record and to no other stray lines."""
+        last = len(self.starts) - 1
+        heads, stray = self.heads.copy(), self.stray.copy()
+        heads[last], stray[last] = False, True
+        begins = np.append(self.begins[self.begins < last], last)
+        return replace(self, heads=heads, stray=stray, begins=begins)
 
     def behind(self, at: Position) -> Position:
         """The place behind the block, which lies at `at`."""

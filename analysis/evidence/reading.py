@@ -1,32 +1,27 @@
 """Opening a file of evidence: read-only, once, hashed on the way, decompressed by what it holds, not by its name."""
 
-import bz2
 import hashlib
 import io
-import lzma
 import os
 import stat
-import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-import zstandard
+from analysis.evidence.compression import LONGEST_MAGIC, Damage, compression_of, unfold
+from analysis.evidence.encodings import as_utf8, encoding_of
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-FREE_OUTPUT: Final = 10_000_000
-"""Bytes that any compressed file may unfold to before its ratio is judged."""
-
-MOST_RATIO: Final = 200
-"""Bytes out for a byte in, above which a compressed file is taken for a decompression bomb."""
+__all__ = ["Damage", "Missing", "NotAFile", "Opened", "Unopenable", "Unreadable", "open_evidence"]
 
 READ_AHEAD: Final = 1 << 20
-MOST_MEMORY: Final = 1 << 28  # what one xz file may ask for; zstd's own limit is half of it
+FINGERPRINT: Final = 1 << 10
+"""Bytes of a file's beginning by which it is known again."""
 
 # A FIFO put in place of the file between stat and open must not make the open wait.
 OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -56,83 +51,81 @@ class Unreadable(Unopenable):
 
 
 @dataclass(frozen=True)
-class Damage:
-    """Why the content ends early.
+class Identity:
+    """What a file is known by when its name may have gone to another: log rotation renames and truncates.
 
-    offset: byte of the file (as it lies on disk) from which on nothing was delivered; inside corrupt data it is
-    known to 1 KiB.
+    Source: logrotate(8), "copytruncate"; the first bytes tell a file from another one in a reused inode.
     """
 
-    offset: int
-    reason: str
+    inode: int
+    size: int
+    start: bytes
+
+    def is_still(self, later: "Identity") -> bool:
+        """Whether `later` is this file, unchanged or longer."""
+        return self.inode == later.inode and self.size <= later.size and later.start.startswith(self.start)
 
 
-class Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+class Raw(Protocol):
+    """Bytes as they lie on disk, or in an archive."""
+
+    size: int  # of what is to be read
+    identity: Identity
+
+    def readinto(self, buffer: memoryview, /) -> int | None: ...
+    def grown(self) -> bool:
+        """Whether more lies there by now than `size`."""
+
+    def why_short(self) -> str:
+        """Why it ended before `size`."""
+
+    def flaw(self) -> str | None:
+        """Asked when `size` bytes were read: what is wrong with them all the same."""
+
+    def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Compression:
-    """A compressed format.
+class PlainFile(io.FileIO):
+    """A file; what a writer appends after the opening is not part of it."""
 
-    magics: what its files can start with. begin: a decompressor for one member of a file. piece: bytes given to it at
-    once, so few that what they unfold to stays under 50 MB (bz2: one block of zeros is 40 bytes in, 46 MB out).
-    """
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        state = os.fstat(descriptor)
+        self.size = state.st_size
+        self.identity = Identity(state.st_ino, self.size, self.read(min(FINGERPRINT, self.size)))
+        self.seek(0)
 
-    name: str
-    magics: tuple[bytes, ...]
-    begin: Callable[[], Decompressor]
-    piece: int = 1024
+    def grown(self) -> bool:
+        return os.fstat(self.fileno()).st_size > self.size
 
+    def why_short(self) -> str:
+        return "the file was cut shorter while it was read"
 
-COMPRESSIONS: Final = (
-    Compression("gz", (b"\x1f\x8b\x08",), lambda: zlib.decompressobj(wbits=31)),
-    Compression(
-        "zst",
-        (b"\x28\xb5\x2f\xfd", *(bytes((first,)) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))),
-        lambda: zstandard.ZstdDecompressor().decompressobj(),
-    ),
-    Compression(
-        "bz2",
-        tuple(b"BZh%d" % level + block for level in range(1, 10) for block in (b"1AY&SY", b"\x17rE8P\x90")),
-        bz2.BZ2Decompressor,
-        piece=32,
-    ),
-    Compression(
-        "xz",
-        (b"\xfd7zXZ\x00",),
-        lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY),
-    ),
-)
-
-DECOMPRESSION_ERRORS: Final = (zlib.error, zstandard.ZstdError, OSError, lzma.LZMAError)  # OSError: bz2's
+    def flaw(self) -> None:
+        return None
 
 
 class Opened(io.RawIOBase):
     """The content of a file as a stream of bytes; `sha256` and `damage` are whole once it was read to its end.
 
-    What a writer appends after the opening is not read. A buffer given to `readinto` must stay as it is until the
-    next call: a plain file is hashed from it in a second thread.
+    Content: decompressed, and in UTF-8 where a byte order mark says UTF-16 or UTF-32. A buffer given to `readinto`
+    must stay as it is until the next call: a plain file is hashed from it in a second thread.
     """
 
-    def __init__(self, path: Path, file: io.FileIO) -> None:
+    def __init__(self, path: Path, raw: Raw) -> None:
         self.path = path
-        self.file_bytes = os.fstat(file.fileno()).st_size
+        self.file_bytes = raw.size
+        self.identity = raw.identity
         self.damage: Damage | None = None
-        self.compression = _compression(file)
-        self._file = file
+        self._file = raw
         self._left = self.file_bytes
         self._digest = hashlib.sha256()
         self._hasher = ThreadPoolExecutor(1)
         self._hashing: Future[None] | None = None
-        self._unfolding = (
-            _unfold(self._pieces(self.compression.piece), self.compression) if self.compression else None
-        )
-        self._unfolded = memoryview(b"")
+        self.compression = compression_of(raw.identity.start[:LONGEST_MAGIC])
+        is_utf8 = encoding_of(raw.identity.start) is None
+        self._blocks = None if self.compression is None and is_utf8 else self._converted()
+        self._block = memoryview(b"")
 
     @property
     def sha256(self) -> str:
@@ -152,6 +145,14 @@ class Opened(io.RawIOBase):
         """How many bytes of the file, as it lies on disk, were read so far."""
         return self.file_bytes - self._left
 
+    def cut(self) -> str | None:
+        """Why a last line without a newline is not whole; None if it is. To be asked at the end of the content."""
+        if self.damage:
+            return f"the line is cut off where the file is damaged, at byte {self.damage.offset} of the file"
+        if self._file.grown():
+            return "the line was still being written when it was read; the next load reads it whole"
+        return None
+
     def readable(self) -> bool:
         return True
 
@@ -161,13 +162,13 @@ class Opened(io.RawIOBase):
         Raises: Unreadable if the medium fails.
         """
         target = memoryview(buffer).cast("B")
-        if self.compression is None:
+        if self._blocks is None:
             return self._take(target)
-        while not self._unfolded and self._unfolding:
-            self._unfold_next(self._unfolding)
-        got = min(len(self._unfolded), len(target))
-        target[:got] = self._unfolded[:got]
-        self._unfolded = self._unfolded[got:]
+        while not self._block and (block := next(self._blocks, None)) is not None:
+            self._block = memoryview(block)
+        got = min(len(self._block), len(target))
+        target[:got] = self._block[:got]
+        self._block = self._block[got:]
         return got
 
     def close(self) -> None:
@@ -176,14 +177,20 @@ class Opened(io.RawIOBase):
             self._file.close()
         super().close()
 
-    def _unfold_next(self, unfolding: Generator[bytes, None, Damage | None]) -> None:
-        try:
-            self._unfolded = memoryview(next(unfolding))
-        except StopIteration as end:
-            self._unfolding = None
-            self.damage = self.damage or end.value
-            for _ in self._pieces(READ_AHEAD):  # what lies behind the damage belongs to the file's hash
-                pass
+    def _converted(self) -> Iterator[bytes]:
+        """The content's blocks, then, unseen, what lies behind damage: it belongs to the file's hash."""
+        why = yield from as_utf8(self._unfolded())
+        if why and not self.damage:
+            self.damage = Damage(self.taken_bytes, why)
+        for _ in self._pieces(READ_AHEAD):
+            pass
+
+    def _unfolded(self) -> Iterator[bytes]:
+        if self.compression is None:
+            yield from self._pieces(READ_AHEAD)
+            return
+        damage = yield from unfold(self._pieces(self.compression.piece), self.compression)
+        self.damage = self.damage or damage
 
     def _pieces(self, size: int) -> Iterator[bytes]:
         while True:
@@ -201,13 +208,15 @@ class Opened(io.RawIOBase):
         try:
             got = self._file.readinto(target) or 0
         except OSError as error:
-            raise Unreadable(self.path, f"{error.strerror} at byte {self._file.tell()}") from error
+            raise Unreadable(self.path, f"{error.strerror} at byte {self.taken_bytes}") from error
         self._left -= got
+        if got and not self._left and (flaw := self._file.flaw()):
+            self.damage = Damage(self.file_bytes, flaw)
         if got:
             self._hashing = self._hasher.submit(self._digest.update, target[:got])
         elif target:
             self.file_bytes, self._left = self.file_bytes - self._left, 0
-            self.damage = Damage(self.file_bytes, "the file was cut shorter while it was read")
+            self.damage = Damage(self.file_bytes, self._file.why_short())
         return got
 
     def _finish_hashing(self) -> None:
@@ -220,15 +229,26 @@ def open_evidence(path: Path) -> Opened:
 
     Raises: Missing, NotAFile, Unreadable: at once, without waiting for a FIFO or touching a device.
     """
+    file = open_plain(path)
+    try:
+        return Opened(path, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_plain(path: Path) -> PlainFile:
+    """A regular file's bytes as they lie on disk. Raises as `open_evidence` does."""
     try:
         _refuse_irregular(path, path.stat().st_mode)
         with ExitStack() as undo:
-            file = undo.enter_context(io.FileIO(os.open(path, OPEN_FLAGS)))
-            _refuse_irregular(path, os.fstat(file.fileno()).st_mode)
-            opened = Opened(path, file)
+            descriptor = os.open(path, OPEN_FLAGS)
+            undo.callback(os.close, descriptor)
+            _refuse_irregular(path, os.fstat(descriptor).st_mode)
+            file = PlainFile(descriptor)
             undo.pop_all()
-            return opened
-    except (FileNotFoundError, NotADirectoryError) as error:
+            return file
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
         raise Missing(path) from error
     except OSError as error:
         raise Unreadable(path, error.strerror or str(error)) from error
@@ -238,35 +258,3 @@ def _refuse_irregular(path: Path, mode: int) -> None:
     kinds = ((stat.S_ISDIR, "a directory"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"))
     if not stat.S_ISREG(mode):
         raise NotAFile(path, next((name for is_kind, name in kinds if is_kind(mode)), "a device"))
-
-
-def _compression(file: io.FileIO) -> Compression | None:
-    start = file.read(max(len(magic) for one in COMPRESSIONS for magic in one.magics))
-    file.seek(0)
-    return next((one for one in COMPRESSIONS if start.startswith(one.magics)), None)
-
-
-def _unfold(pieces: Iterator[bytes], compression: Compression) -> Generator[bytes, None, Damage | None]:
-    """Decompress member after member; return where and why that ended early, if it did."""
-    engine = compression.begin()
-    member_at = taken = given = given_before = 0
-    for piece in pieces:
-        taken += len(piece)
-        data = piece
-        while data := data.lstrip(b"\0") if engine.eof else data:  # members may be padded with NULs
-            if engine.eof:
-                engine, member_at, given_before = compression.begin(), taken - len(data), given
-            try:
-                output = engine.decompress(data)
-            except DECOMPRESSION_ERRORS as error:
-                if member_at and given == given_before:
-                    return Damage(
-                        member_at, f"what follows the compressed data is not {compression.name}: {error}"
-                    )
-                return Damage(taken - len(data), f"corrupt {compression.name} data: {error}")
-            given += len(output)
-            yield output
-            data = engine.unused_data if engine.eof else b""
-            if given > max(FREE_OUTPUT, MOST_RATIO * taken):
-                return Damage(taken, f"ratio: over {MOST_RATIO} bytes out for each byte in, as in a bomb")
-    return None if engine.eof else Damage(taken, f"the {compression.name} data end in the middle")

@@ -8,10 +8,15 @@ from typing import Any, Final
 
 import duckdb
 
-from analysis.evidence import sql
+from analysis.evidence import overlaps, sql, sql_instants
 from analysis.schema import TABLES
 
-STATEMENTS: Final = sorted((name, text) for name, text in vars(sql).items() if name.isupper())
+STATEMENTS: Final = sorted(
+    (name, str(text))
+    for module in (sql, sql_instants, overlaps)
+    for name, text in vars(module).items()
+    if name.isupper()
+)
 SCHEMA_VERSION: Final = hashlib.sha256(repr((TABLES, STATEMENTS)).encode()).hexdigest()[:16]
 """Of the promised tables and the SQL that fills them: a database made by other ones is loaded again."""
 
@@ -69,15 +74,18 @@ def read_manifest(file: Path) -> Manifest | None:
     try:
         given = json.loads(file.read_bytes())
         manifest = Manifest(**{**given, "inputs": [Input(**each) for each in given["inputs"]]})
-    except (ValueError, TypeError, KeyError) as error:
-        raise SealError(
-            f"{file}: not a manifest of this kit ({error}); delete {file.parent} to rebuild it"
-        ) from error
+        if Path(manifest.database).name != manifest.database:
+            raise ValueError("its database lies in another folder")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise SealError(f"{file}: not a manifest of this kit ({error}); {remedy(file.parent)}") from error
     if manifest.root != manifest.computed_root():
-        raise SealError(
-            f"{file}: changed after it was written; delete {file.parent} to rebuild from the inputs"
-        )
+        raise SealError(f"{file}: changed after it was written; {remedy(file.parent)}")
     return manifest
+
+
+def remedy(folder: Path) -> str:
+    """What to do about a broken seal: the database can always be made again."""
+    return f"run again with --rebuild, or delete {folder}, and it is made again from the logs"
 
 
 def look(file: Path, path: str) -> Input:
@@ -87,12 +95,12 @@ def look(file: Path, path: str) -> Input:
 
 
 def digests(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """Rows and an order-free digest of every promised table."""
+    """Rows and an order-free digest of every promised table: a sum, in which equal rows do not cancel out."""
     found = {}
     for name in TABLES:
-        query = f"SELECT count(*), coalesce(bit_xor(hash(t)), 0)::UBIGINT FROM {name} AS t"  # noqa: S608 - our own names
+        query = f"SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0)::VARCHAR FROM {name} AS t"  # noqa: S608 - our own names
         rows, digest = connection.execute(query).fetchall()[0]
-        found[name] = {"rows": rows, "digest": f"{digest:016x}"}
+        found[name] = {"rows": rows, "digest": f"{int(digest) % 2**64:016x}"}
     return found
 
 
@@ -100,7 +108,7 @@ UNBALANCED = """
 SELECT path FROM sources
 WHERE bytes <> record_bytes + continuation_bytes + blank_bytes + quarantined_bytes
    OR lines <> records + continuation_lines + blank_lines + quarantined
-   OR records <> (SELECT count(*) FROM records AS r WHERE r.source_id = sources.source_id)
+   OR records <> (SELECT count(*) FROM records AS r WHERE r.source_id = sources.source_id AND line_count > 0)
    OR record_bytes + continuation_bytes
       <> (SELECT coalesce(sum(byte_end - byte_start), 0) FROM records AS r WHERE r.source_id = sources.source_id)
    OR quarantined_bytes
@@ -125,10 +133,11 @@ def sha256(file: Path) -> str:
 def check(manifest: Manifest, database: Path) -> None:
     """Raises SealError unless `database` is, byte for byte, the one that the manifest seals."""
     if not database.is_file():
-        raise SealError(
-            f"{database}: missing, though its manifest is there; delete {database.parent} to rebuild"
-        )
-    if Path(f"{database}.wal").exists() or sha256(database) != manifest.database_sha256:
-        raise SealError(
-            f"{database}: changed after it was sealed; delete {database.parent} to rebuild from the inputs"
-        )
+        raise SealError(f"{database}: missing, though its manifest is there; {remedy(database.parent)}")
+    beside = sorted(
+        file.name for file in database.parent.iterdir() if file.name.startswith(f"{database.name}.")
+    )
+    if beside:  # a write-ahead log, which a sealed database never has: opening would play it back
+        raise SealError(f"{database}: changed after it was sealed, by {beside[0]}; {remedy(database.parent)}")
+    if sha256(database) != manifest.database_sha256:
+        raise SealError(f"{database}: changed after it was sealed; {remedy(database.parent)}")

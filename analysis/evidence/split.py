@@ -4,7 +4,7 @@ A line ends with LF and nothing else. The stream is worked through block by bloc
 in `Unfinished` for the next one, so neither a line nor a record has to fit into a block.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -37,6 +37,11 @@ LONGEST_NEWLINE: Final = 2
 MOST_LINES: Final = 1 << 18
 """Lines in a batch: a line costs some 300 bytes while it is worked on, however short it is."""
 
+LONGEST_HELD: Final = 1 << 20
+"""Bytes of a line that wait for the rest of it; of a longer one each block is worked through as it comes."""
+
+BOM: Final = b"\xef\xbb\xbf"
+
 BEFORE_ANY: Final = "no record starts before this line"
 NO_HEAD: Final = "the line does not start a record, and records of this format have one line"
 
@@ -56,27 +61,54 @@ class Batch:
     counts: Counts
 
 
+def nothing_cut() -> None:
+    """A stream that was read to its true end."""
+
+
 def split(
-    stream: Stream, head: Head, fold: bool, chunk_bytes: int = CHUNK, text_cap: int = TEXT_CAP
+    stream: Stream,
+    head: Head,
+    fold: bool,
+    chunk_bytes: int = CHUNK,
+    text_cap: int = TEXT_CAP,
+    cut: Callable[[], str | None] = nothing_cut,
 ) -> Iterator[Batch]:
     """Cut a stream into records, in constant memory.
 
     fold: lines that start no record belong to the record before them, and so do blank lines between them; else they
-    are quarantined, as are lines before the first record. A blank line is LF or CR LF alone.
+    are quarantined, as are lines before the first record. A blank line is LF or CR LF alone; a byte order mark at the
+    beginning counts as blank bytes.
+    cut: asked at the end of the stream: why its last line, if it has no newline, is not whole. That line is then
+    quarantined for this reason, unless it is longer than `LONGEST_HELD`: its text is capped and so marked anyway.
     Out:  batches with `RECORDS` (text: views on the block, UTF-8; damaged: it had to be repaired, or capped at
           text_cap bytes) and `QUARANTINE`; the last batch's counts cover the whole stream.
     """
     splitter = Splitter(head, fold, text_cap)
-    carry = b""
-    final = False
-    while not final:
+    held = max(head.reach, min(chunk_bytes, LONGEST_HELD))
+    carry = _beginning(stream)
+    if carry.startswith(BOM):
+        splitter.at, carry = Position(byte=len(BOM)), carry[len(BOM) :]
+    while True:
         block, final = _read(stream, carry, chunk_bytes)
-        used = len(block) if final else _usable(block, head.reach)
+        used = len(block) if final else _usable(block, held)
         carry = block[used:].tobytes()
+        why_cut = cut() if final else None
         done = 0
         for part, line_ends in _parts(block[:used]):
             done += len(part)
-            yield splitter.batch(part, line_ends, final and done == used)
+            last = final and done == used
+            yield splitter.batch(part, line_ends, last, why_cut if last else None)
+        if final:
+            return
+
+
+def _beginning(stream: Stream) -> bytes:
+    """As many bytes as a byte order mark has, fewer only where the stream is shorter."""
+    found = np.empty(len(BOM), dtype=np.uint8)
+    filled = 0
+    while filled < len(found) and (got := stream.readinto(found.data[filled:])):
+        filled += got
+    return found[:filled].tobytes()
 
 
 def _read(stream: Stream, carry: bytes, size: int) -> tuple[Bytes, bool]:
@@ -95,10 +127,9 @@ def _read(stream: Stream, carry: bytes, size: int) -> tuple[Bytes, bool]:
 
 def _usable(block: Bytes, reach: int) -> int:
     """How much of the block can be judged: a line whose beginning is not all there waits for more."""
-    tail = block[-(reach + LONGEST_NEWLINE) :]
-    line_ends = np.flatnonzero(tail == LF)
-    if len(line_ends):
-        return len(block) - len(tail) + int(line_ends[-1]) + 1
+    tail = block[-(reach + LONGEST_NEWLINE) :].tobytes()
+    if (last := tail.rfind(b"\n")) >= 0:
+        return len(block) - len(tail) + last + 1
     return len(block) if len(block) >= reach + LONGEST_NEWLINE else 0
 
 
@@ -127,14 +158,17 @@ class Splitter:
         self.unfinished: Unfinished | None = None
         self.counts = Counts()
 
-    def batch(self, block: Bytes, line_ends: Ints, final: bool) -> Batch:
-        """Work through the next bytes of the stream, all of which can be judged now."""
+    def batch(self, block: Bytes, line_ends: Ints, final: bool, cut: str | None) -> Batch:
+        """Work through the next bytes of the stream, all of which can be judged now.
+
+        cut: why the stream's last line, if it has no newline, is not whole.
+        """
         found = pieces(block, line_ends, self.head, self.fold, self.at)
+        is_cut = cut is not None and found.may_be_cut(self.at)
+        if is_cut:
+            found = found.without_last()
         self._carry_on(found)
-        ended: list[Unfinished | None] = [
-            None,
-            None,
-        ]  # before and behind those that begin and end in this block
+        ended: list[Unfinished | None] = [None, None]  # before and behind what begins and ends in this block
         if len(found.begins):
             ended[0], self.unfinished = self.unfinished, self._begun(found, int(found.begins[-1]))
         if final:
@@ -150,12 +184,12 @@ class Splitter:
             every, one.byte_start if one else self.at.byte, one.line_no - 1 if one else self.at.lines
         )
         records, stray = every.where(every.is_record), every.where(~every.is_record)
-        reasons = pa.array([BEFORE_ANY if self.fold else NO_HEAD] * len(stray.line_no), pa.string())
+        reasons = [BEFORE_ANY if self.fold else NO_HEAD] * (len(stray.line_no) - is_cut) + [cut] * is_cut
         return Batch(
             pa.record_batch(
                 [*records.place(), text, pa.array(damaged), pa.array(records.head_end)], schema=RECORDS
             ),
-            pa.record_batch([*stray.place(), reasons], schema=QUARANTINE),
+            pa.record_batch([*stray.place(), pa.array(reasons, pa.string())], schema=QUARANTINE),
             self.counts,
         )
 

@@ -12,17 +12,18 @@ STREAMING_MEMORY: Final = "SET memory_limit='640MB'"
 CREATE_STRETCHES: Final = """
 CREATE TABLE stretches (
     record_id BIGINT, source_id INT, line_no BIGINT, line_count INT, byte_start BIGINT, byte_end BIGINT,
-    head_end BIGINT, reason VARCHAR, zoned BOOLEAN, logged_us BIGINT, resolution_us BIGINT,
+    head_end BIGINT, reason VARCHAR, zoned BOOLEAN, logged_us BIGINT, other_us BIGINT, resolution_us BIGINT,
     level VARCHAR USING COMPRESSION dict_fsst, logger VARCHAR USING COMPRESSION dict_fsst,
     process VARCHAR USING COMPRESSION dict_fsst, thread VARCHAR USING COMPRESSION dict_fsst,
     request_id VARCHAR USING COMPRESSION zstd, trace_id VARCHAR USING COMPRESSION zstd,
     message_length INT, own_message VARCHAR USING COMPRESSION zstd, fields JSON,
-    text VARCHAR USING COMPRESSION zstd,
+    text VARCHAR USING COMPRESSION zstd, damaged BOOLEAN,
     method VARCHAR USING COMPRESSION dict_fsst, path VARCHAR USING COMPRESSION dict_fsst,
     route VARCHAR USING COMPRESSION dict_fsst, status INT,
     user_id VARCHAR USING COMPRESSION dict_fsst, client_ip VARCHAR USING COMPRESSION dict_fsst,
     entity VARCHAR USING COMPRESSION dict_fsst, duration_us BIGINT, duration_step_us BIGINT, repeat_us BIGINT,
-    session VARCHAR, vxid VARCHAR, xid BIGINT, sqlstate VARCHAR, detail VARCHAR, query VARCHAR
+    session VARCHAR, vxid VARCHAR, xid BIGINT, sqlstate VARCHAR, detail VARCHAR, query VARCHAR,
+    own_marks VARCHAR, own_lag_us BIGINT
 )
 """
 
@@ -36,9 +37,9 @@ MESSAGE: Final = (
 RECORDS: Final = f"""
 CREATE VIEW records AS
 SELECT record_id, source_id, line_no, line_count, byte_start, byte_end,
-       make_timestamp(logged_us) AS logged_at, logged_us, resolution_us,
+       make_timestamp(logged_us) AS logged_at, logged_us, other_us, resolution_us,
        level, logger, process, thread, request_id, trace_id,
-       {MESSAGE} AS message, fields, text
+       {MESSAGE} AS message, fields, text, damaged
 FROM stretches WHERE reason IS NULL
 """  # noqa: S608 - our own literals
 
@@ -47,7 +48,8 @@ FROM stretches WHERE reason IS NULL
 REQUESTS: Final = """
 CREATE VIEW requests AS
 WITH stamped AS (
-    SELECT stretches.*, clock, writer, marks, logged_us - lag_us AS stamped_from,
+    SELECT stretches.*, clock, writer, coalesce(own_marks, sources.marks) AS marks,
+           logged_us - coalesce(own_lag_us, lag_us) AS stamped_from,
            logged_us + stretches.resolution_us - 1 AS stamped_by,
            duration_us + coalesce(duration_step_us, 1) - 1 AS duration_by
     FROM stretches JOIN sources USING (source_id)
@@ -98,44 +100,18 @@ SELECT record_id, $source_id AS source_id, line_no, line_count, byte_start, byte
        CASE WHEN NOT fits THEN coalesce(reason, $unfit) END AS reason,
        zoned, logged_us, resolution_us, level, logger, process, thread,
        CASE WHEN $ids THEN request_id END AS request_id, trace_id, message_length,
-       CASE WHEN message_length IS NULL THEN message END AS own_message, fields, text, method, path,
+       CASE WHEN message_length IS NULL THEN message END AS own_message, fields, text, damaged, method, path,
        CASE WHEN regexp_matches(bare, '[0-9a-fA-F]{{16}}|/[0-9]') THEN
            regexp_replace(regexp_replace(bare, $id, '/{{id}}\\1', 'g'), $id, '/{{id}}\\1', 'g')
        ELSE bare END AS route,
        status, user_id, client_ip,
        CASE WHEN last_id <> '' THEN last_id ELSE entity END AS entity,
-       duration_us, duration_step_us, session, vxid, xid, sqlstate, detail, query
+       duration_us, duration_step_us, session, vxid, xid, sqlstate, detail, query{own}
 FROM about
 """
 
-# Stamps that have only a time: a step back by more than half a day is midnight.
-ADD_DATES: Final = """
-UPDATE stretches SET logged_us = dated.logged_us
-FROM (
-    SELECT record_id,
-           CAST(logged_us + $day_us * ($day + sum(turned) OVER (ORDER BY record_id)) AS BIGINT) AS logged_us
-    FROM (
-        SELECT record_id, logged_us,
-               CASE WHEN logged_us + $day_us // 2 < lag(logged_us) OVER (ORDER BY record_id)
-               THEN 1 ELSE 0 END AS turned
-        FROM stretches WHERE source_id = $source_id AND reason IS NULL
-    )
-) AS dated
-WHERE stretches.record_id = dated.record_id
-"""
-
-LOCAL_SPAN: Final = """
-SELECT min(logged_us), max(logged_us) FROM stretches WHERE source_id = $source_id AND NOT zoned
-"""
-
-SHIFT: Final = """
-UPDATE stretches SET logged_us = logged_us - piece.offset_us
-FROM (SELECT unnest($since) AS since_us, unnest($until) AS until_us, unnest($offset) AS offset_us) AS piece
-WHERE source_id = $source_id AND NOT zoned AND logged_us >= piece.since_us AND logged_us < piece.until_us
-"""
-
 COUNT_UNFIT: Final = """
-SELECT count(*), coalesce(sum(head_end - byte_start), 0), coalesce(sum(line_count), 0),
+SELECT count(*) FILTER (line_count > 0), coalesce(sum(head_end - byte_start), 0), coalesce(sum(line_count), 0),
        coalesce(sum(byte_end - byte_start), 0)
 FROM stretches WHERE source_id = $source_id AND reason IS NOT NULL AND record_id IS NOT NULL
 """
@@ -149,10 +125,47 @@ SET_REPEATS: Final = """
 UPDATE stretches SET repeat_us = near.repeat_us FROM ({repeats}) AS near WHERE stretches.record_id = near.record_id
 """
 
-RAISED: Final = """
-SELECT record_id, coalesce(fields ->> '$.exc_info', fields ->> '$.exception', fields ->> '$.stack_trace', text)
-FROM records SEMI JOIN (SELECT source_id FROM sources WHERE kind <> 'database') USING (source_id)
+# Sources of requests alone are searched for Python's traces only: every needle costs a pass over their text.
+CARRIERS: Final = """
+SELECT source_id, kind <> 'access' OR contains(format, '>') OR contains(format, '+') AS carries
+FROM sources WHERE kind <> 'database'
+"""
+
+GIVEN: Final = """
+coalesce(fields ->> '$.exc_info', fields ->> '$.exception', fields ->> '$.stack_trace', fields ->> '$.stacktrace',
+         fields ->> '$.stack', fields ->> '$.err.stack', fields ->> '$.error.stack',
+         CASE WHEN contains(message, chr(10)) THEN message END, text)
+"""
+"""The text that may hold a trace: a field for it, or else the message, or all of the record."""
+
+RAISED: Final = f"""
+SELECT record_id, {GIVEN}
+FROM records JOIN ({CARRIERS}) USING (source_id)
 WHERE contains(text, 'Traceback (most recent call last)') OR (line_count > 1 AND contains(text, 'Error'))
    OR contains(text, 'Error: ')
+   OR (carries AND (contains(text, 'Exception: ') OR regexp_matches(text, '\\\\n[^"]')
+                    OR (line_count > 1 AND regexp_matches(text, $shows))))
+ORDER BY record_id
+"""  # noqa: S608 - our own literals
+
+# A line that goes on with a trace of another language than Python, in a record of its own. Of a plain line's message
+# the first character is looked at before the rest is cut out of the text.
+SCATTERED: Final = f"""
+SELECT record_id FROM stretches JOIN ({CARRIERS}) USING (source_id)
+WHERE reason IS NULL AND carries AND line_count = 1
+  AND CASE WHEN message_length IS NULL AND left(own_message, 1) IN (' ', chr(9))
+           THEN regexp_matches(own_message, $frame)
+           WHEN message_length IS NOT NULL AND substr(text, -message_length, 1) IN (' ', chr(9))
+           THEN regexp_matches(right(text, message_length), $frame)
+           ELSE false END
+ORDER BY record_id
+"""  # noqa: S608 - our own literals
+
+AROUND: Final = """
+SELECT span, record_id, source_id, process, thread, logger, level, fields ->> '$.stream', logged_us, message,
+       CASE WHEN line_count > 1 OR message IS NULL THEN text END
+FROM records JOIN spans ON record_id BETWEEN spans."first" AND spans."last"
 ORDER BY record_id
 """
+
+DROP_STITCHED: Final = "DELETE FROM exceptions WHERE record_id IN (SELECT record_id FROM stitched)"

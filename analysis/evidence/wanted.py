@@ -3,8 +3,11 @@
 import json
 import re
 from collections.abc import Container, Iterable, Mapping
+from typing import Final
 
 from analysis.evidence.layout import Steps, literal
+
+PAIRS_CAP: Final = 1 << 16  # of longer pairs the beginning only is told apart
 
 
 def said(value: str) -> str:
@@ -94,10 +97,11 @@ def _find_pairs(steps: Steps, wanted: Mapping[str, str], found: dict[str, list[s
         )
     if pairs is None:
         return None
+    beginning = f"left(_pairs, {PAIRS_CAP})"
     lengths = [f"coalesce(length(_raw_{name}) + {len(key) + 2}, 0)" for name, key in wanted.items()]
     named = ", ".join(map(literal, [*wanted.values(), ""]))
     members = (
-        r"""list_transform(list_filter(regexp_extract_all(_pairs, '[^ =]+=(?:"[^"]*"|[^ ]*)'), """
+        rf"""list_transform(list_filter(regexp_extract_all({beginning}, '[^ =]+=(?:"[^"]*"|[^ ]*)'), """
         f"lambda x: NOT list_contains([{named}], left(x, instr(x, '=') - 1))), "
         "lambda x: to_json(left(x, instr(x, '=') - 1)) || ':' || "
         "to_json(trim(substr(x, instr(x, '=') + 1), chr(34))))"

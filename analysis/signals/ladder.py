@@ -48,8 +48,13 @@ def counts(requests: ibis.Table, exceptions: ibis.Table, links: ibis.Table) -> i
 
     In:   the promised tables
     Out:  int64 answered, with_user, keyed, keyed_bounded (start and finish bounded on both sides), exceptions
-          (records that hold one), linked_exceptions, linked_statements (requests with at least one)
+          (records that hold one), linked_exceptions, linked_statements (requests with at least one); linked_exceptions
+          is 0 where fewer than half of the failed requests have one
     """
+    raised = links.filter(links.to_table == "exceptions")
+    failed = requests.filter(requests.status >= 500)
+    explained = failed.semi_join(raised, failed.record_id == raised.from_record)
+    enough = failed.count().as_scalar() <= 2 * explained.count().as_scalar()
     bounds = (requests.starts_from, requests.starts_by, requests.ends_from, requests.ends_by)
     bounded = bounds[0].notnull() & bounds[1].notnull() & bounds[2].notnull() & bounds[3].notnull()
     of_requests = requests.aggregate(
@@ -60,7 +65,7 @@ def counts(requests: ibis.Table, exceptions: ibis.Table, links: ibis.Table) -> i
     )
     of_exceptions = exceptions.aggregate(exceptions=exceptions.record_id.nunique())
     of_links = links.aggregate(
-        linked_exceptions=links.from_record.nunique(where=links.to_table == "exceptions"),
+        linked_exceptions=links.from_record.nunique(where=(links.to_table == "exceptions") & enough),
         linked_statements=links.from_record.nunique(where=links.to_table == "statements"),
     )
     return of_requests.cross_join(of_exceptions).cross_join(of_links)

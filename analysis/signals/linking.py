@@ -24,30 +24,53 @@ SAME_CLIENT: Final = 0.7
 """Likewise where only the address is known: a proxy's address is everybody's."""
 
 
-def by_evidence(
-    requests: ibis.Table,
-    exceptions: ibis.Table,
-    records: ibis.Table,
-    statements: ibis.Table,
-    sources: ibis.Table,
+def statements_by_evidence(
+    requests: ibis.Table, unlinked: ibis.Table, statements: ibis.Table, known: ibis.Table
 ) -> ibis.Table:
-    """Links from each request to the exceptions and statements that the evidence ties to it; no id is looked at.
+    """Links from each request to the statements that the evidence ties to it.
 
-    In:   the promised tables; sources tell clocks, and whether position in a file orders its lines
-    Out:  the promised table `links`. rule names the evidence that decided, as "path+key+status+time", or is
-          "ambiguous" where k > 1 candidates are equally good, confidence 1/k each. One candidate left: 0.99 if an
-          error's key or a statement's words name it; 0.95 to 0.97 if status, habit, order or the claims of others
-          chose it; at most 0.9 if only time did, if its stamps are of another clock than the request's, or if much
-          else of its session or logger fits no request; 0.5 to 0.8 if evidence is missing or speaks against it
+    In:   the tables requests and statements; unlinked: the statements in question; known: links by id
+    Out:  the promised table `links`. rule names the evidence that decided, as "session+entity+time", or is
+          "ambiguous" where k > 1 candidates are equally good, confidence 1/k each. One candidate left: 0.99 if a
+          statement's words name it; 0.95 if habit or the claims of others chose it; at most 0.9 if only time did, if
+          its stamps are of another clock than the request's, or if much else of its session fits no request
 
-    A statement needs a request with both bounds known. What fits no request is linked to none.
+    A statement needs a request with both bounds known. What fits no request is linked to none. A request that ids
+    tie to statements of a log has no others in it.
     """
-    ran = linking_statements.links(requests, statements)
-    sure = ran.filter(ran.confidence >= RELIABLE).select("from_record", record_id="to_record")
-    broken = sure.join(statements.select("record_id", "sqlstate"), "record_id")
+    origin = statements.select("source_id", to_record="record_id")
+    served = known.filter(known.to_table == "statements").join(origin, "to_record")
+    served = served.select("from_record", "source_id").distinct()
+    return linking_statements.links(requests, unlinked, served).select(*LINK)
+
+
+def exceptions_by_evidence(
+    requests: ibis.Table,
+    unlinked: ibis.Table,
+    records: ibis.Table,
+    sources: ibis.Table,
+    statements: ibis.Table,
+    known: ibis.Table,
+) -> ibis.Table:
+    """Links from each request to the exceptions that the evidence ties to it.
+
+    In:   the promised tables; sources tell clocks, and whether position in a file orders its lines; records: those of
+          exceptions at least; unlinked: the exceptions in question; known: the links so far, statements' among them
+    Out:  the promised table `links`. rule as "path+key+status+time", or "ambiguous" (1/k each). One candidate left:
+          0.99 if the error's key or a failed statement names it; 0.95 to 0.97 if status, order or the claims of others
+          chose it; at most 0.9 if its stamps are of another clock than the request's, or if much else of its logger
+          fits no request; 0.5 to 0.8 if evidence is missing or speaks against it
+
+    A request that an id ties to an error of a logger raised no other that this logger tells of; an error whose id no
+    request carries is no request's that carries one, if ids of its log are found among requests at all.
+    """
+    sure = known.filter(known.to_table == "statements", known.confidence >= RELIABLE)
+    broken = sure.join(statements.select("sqlstate", to_record="record_id"), "to_record")
     broken = broken.filter(broken.sqlstate.notnull()).select("from_record", "sqlstate").distinct()
-    raised = linking_exceptions.links(requests, exceptions, records, sources, broken)
-    return raised.union(ran).select(*LINK)
+    origin = records.select("source_id", "logger", to_record="record_id")
+    told = known.filter(known.to_table == "exceptions").join(origin, "to_record")
+    told = told.select("from_record", "source_id", "logger").distinct()
+    return linking_exceptions.links(requests, unlinked, records, sources, broken, told).select(*LINK)
 
 
 def siblings(requests: ibis.Table, links: ibis.Table, window_us: int = 1_000_000) -> ibis.Table:
@@ -131,3 +154,16 @@ def _neighbours(requests: ibis.Table, raised: ibis.Table, window_us: int) -> ibi
 def _sided(asked: ibis.Table, side: str) -> dict[str, ir.Value]:
     own = {f"{side}_{name}": asked[name] for name in ("clock", *BOUNDS, "instant")}
     return own | {f"{side}_record": asked.record_id}
+
+
+def tied(links: ibis.Table) -> ibis.Table:
+    """How surely exceptions and statements are tied to a request, and by what.
+
+    In:   the table links
+    Out:  one row a to_table, rule and confidence, the surest first: records (int64, exceptions' or statements'),
+          candidates (int64, the most requests that one of these records is linked to)
+    """
+    each = links.group_by("to_table", "to_record", "rule", "confidence").aggregate(candidates=links.count())
+    of = each.group_by("to_table", "rule", confidence=each.confidence.round(2))
+    counted = of.aggregate(records=each.count(), candidates=each.candidates.max())
+    return counted.order_by("to_table", ibis.desc("confidence"), ibis.desc("records"), "rule")

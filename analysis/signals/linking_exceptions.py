@@ -10,17 +10,27 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
+from analysis.signals.slots import PLACE, begun_in, reached_from
+
 HORIZON_US: Final = 5_000_000
 """How long a request is taken to last where no log says."""
 
 NAMED_PATH: Final = r"(?:^|: |\bon |\b(?:GET|HEAD|POST|PUT|PATCH|DELETE) )(/[^\s?#]*)"
 """Django: `Internal Server Error: /path`; Flask: `Exception on /path [POST]`; a request line."""
 
+PLAIN_PATH: Final = r"^[^?#]*"
+
 SAYS: Final = ("says_key", "says_status", "says_process", "says_statement")
 LOGGER: Final = ("source_id", "logger")
 
 FITTING: Final = 0.95
 """Share of a logger's errors that must fit a failed request, for one without a key to be tied to the only one left."""
+
+MISFIT: Final = 0.5
+"""Share below which the logger's clock must be another, or its requests logged elsewhere."""
+
+MISTRUST: Final = 0.2
+"""What the confidence of a link is multiplied by where most else fits no request: chance meetings are many."""
 
 MOST_ORDERED: Final = 3
 """Requests that file order tells apart at most: up to three, least, greatest and sum name a set of record_ids."""
@@ -32,33 +42,36 @@ def links(
     records: ibis.Table,
     sources: ibis.Table,
     broken: ibis.Table,
+    told: ibis.Table,
 ) -> ibis.Table:
-    """Links from requests to the records of their exceptions, as `linking.by_evidence` gives them.
+    """Links from requests to the records of their exceptions, as `linking.exceptions_by_evidence` gives them.
 
-    In:   the promised tables; broken: from_record, sqlstate, one row each, of failed statements surely placed
+    In:   the promised tables; broken: from_record, sqlstate, one row each, of failed statements surely placed; told:
+          from_record, source_id, logger, one row each, of errors that an id links
     """
     raised = errors(exceptions, records, sources)
-    possible = supported(candidates(requests, raised), broken)
+    possible = supported(untold(candidates(requests, raised), told), broken)
     left = in_order(unclaimed(possible)).left_join(
         fits(requests, raised, possible), list(LOGGER), rname="of_{name}"
     )
     weighed = left.mutate(left=left.count().over(ibis.window(group_by="to_record")))
-    several = weighed.left > 1
+    equals = ibis.ifelse(weighed.left > 1, weighed.left, _claimants(weighed))
+    trust = ibis.ifelse(weighed.fit < MISFIT, MISTRUST, 1.0).fill_null(1.0)
     return weighed.select(
         "from_record",
         "to_record",
         to_table=ibis.literal("exceptions"),
-        rule=ibis.ifelse(several, "ambiguous", _rule(weighed)),
-        confidence=ibis.ifelse(several, 1.0 / weighed.left.cast("float64"), _lone(weighed)),
+        rule=ibis.ifelse(equals > 1, "ambiguous", _rule(weighed)),
+        confidence=ibis.ifelse(equals > 1, 1.0 / equals.cast("float64"), _lone(weighed)) * trust,
     )
 
 
 def errors(exceptions: ibis.Table, records: ibis.Table, sources: ibis.Table) -> ibis.Table:
     """Each record with an exception: when it was written and what it names.
 
-    Out:  to_record, source_id, logger, line_no, error_process, error_clock, by_position (lines of its file stand in
-          the order they were written in), named_path ('' if none), stamp_from, stamp_by, and of its chain sqlstate
-          and values (string array)
+    Out:  to_record, source_id, logger, line_no, error_process, error_id, error_clock, by_position (lines of its file
+          stand in the order they were written in), named_path ('' if none), stamp_from, stamp_by, and of its chain
+          sqlstate and values (string array)
     """
     said = exceptions.filter(exceptions.key_values.length() > 0)
     values = said.select(of="record_id", value=said.key_values.unnest()).distinct()
@@ -76,6 +89,7 @@ def errors(exceptions: ibis.Table, records: ibis.Table, sources: ibis.Table) -> 
         "by_position",
         of="record_id",
         error_process="process",
+        error_id="request_id",
         named_path=timed.message.fill_null("").re_extract(NAMED_PATH, 1).fill_null(""),
         stamp_from="logged_us",
         stamp_by=timed.logged_us + timed.resolution_us.fill_null(1) - 1,
@@ -89,43 +103,52 @@ def candidates(requests: ibis.Table, raised: ibis.Table) -> ibis.Table:
 
     In:   the table requests; raised as `errors` gives it
     Out:  one row an error and request: what `raised` says, from_record, entity, user_id, status, process, plain_path,
-          begun_from, done_by, bounded (both ends are known), one_clock
+          request_id, begun_from, done_by, bounded (both ends are known), one_clock
     """
+    placed, nowhere = raised.filter(raised.named_path != ""), raised.filter(raised.named_path == "")
+    failed = requests.filter(requests.status >= 500)
+    met = _under_way(placed, requests, on_path=True).union(_under_way(nowhere, failed, on_path=False))
+    return met.mutate(one_clock=(met.clock == met.error_clock).fill_null(False)).drop("clock", "error_clock")
+
+
+def _under_way(raised: ibis.Table, requests: ibis.Table, on_path: bool) -> ibis.Table:
+    """Each error with the requests that may have been under way as it was written; on_path: on the path it names."""
+    path = requests.path
     asked = requests.select(
         "entity",
         "user_id",
         "status",
         "process",
         "clock",
+        "request_id",
         from_record="record_id",
-        plain_path=requests.path.re_extract(r"^[^?#]*", 0),
+        plain_path=ibis.ifelse(path.contains("?") | path.contains("#"), path.re_extract(PLAIN_PATH, 0), path),
         begun_from=requests.starts_from.fill_null(requests.ends_by - HORIZON_US),
         done_by=requests.ends_by.fill_null(requests.starts_by + HORIZON_US),
         bounded=requests.starts_from.notnull() & requests.ends_by.notnull(),
     )
-    placed = raised.filter(raised.named_path != "")
-    on_path = placed.join(
-        asked,
-        [
-            placed.named_path == asked.plain_path,
-            asked.begun_from <= placed.stamp_by,
-            asked.done_by >= placed.stamp_from,
-        ],
-    )
-    nowhere = raised.filter(raised.named_path == "")
-    failed = asked.filter(asked.status >= 500)
-    anywhere = nowhere.join(
-        failed, [failed.begun_from <= nowhere.stamp_by, failed.done_by >= nowhere.stamp_from]
-    )
-    met = on_path.union(anywhere)
-    return met.mutate(one_clock=(met.clock == met.error_clock).fill_null(False)).drop("clock", "error_clock")
+    errors = reached_from(raised, "stamp_from", "stamp_by")
+    spans = begun_in(asked, "begun_from", "done_by")
+    met = [*PLACE, spans.begun_from <= errors.stamp_by, spans.done_by >= errors.stamp_from]
+    if on_path:
+        met.append(spans.plain_path == errors.named_path)
+    return errors.join(spans, met).drop(*PLACE)
+
+
+def untold(possible: ibis.Table, told: ibis.Table) -> ibis.Table:
+    """The candidates that ids leave: no request of which this logger told otherwise, none that carries another id."""
+    logger = possible.logger.identical_to(told.logger)
+    free = possible.anti_join(told, ["from_record", "source_id", logger])
+    speak = free.source_id.isin(told.source_id)
+    other = (free.error_id.notnull() & free.request_id.notnull() & speak).fill_null(False)
+    return free.filter(~other).drop("error_id", "request_id")
 
 
 def supported(possible: ibis.Table, broken: ibis.Table) -> ibis.Table:
     """The candidates of each error that most evidence speaks for.
 
     Out:  rows of `possible` plus each of SAYS (int64, 0 or 1), denies_key (the error's key names something else),
-          among (int64, how many are as good)
+          among (int64, how many are as good), could (int64, failed requests that the key does not rule out)
     """
     broke = broken.select(broken_record="from_record", broken_state="sqlstate")
     met = possible.left_join(
@@ -143,7 +166,8 @@ def supported(possible: ibis.Table, broken: ibis.Table) -> ibis.Table:
     )
     of_error = ibis.window(group_by="to_record")
     score = sum((weighed[name] for name in SAYS[1:]), weighed[SAYS[0]])
-    best = weighed.mutate(behind=score.max().over(of_error) - score)
+    could = _one((weighed.says_status == 1) & ~weighed.denies_key).sum().over(of_error).cast("int64")
+    best = weighed.mutate(behind=score.max().over(of_error) - score, could=could)
     best = best.filter(best.behind == 0).drop("behind")
     return best.mutate(among=best.count().over(of_error).cast("int64"))
 
@@ -209,10 +233,21 @@ def in_order(possible: ibis.Table) -> ibis.Table:
     return chosen.filter(~chosen.ordered | (chosen.place == chosen.line)).select(*possible.columns, "ordered")
 
 
+def _claimants(weighed: ibis.Table) -> ir.IntegerValue:
+    """How many errors of one logger are left with this same request, though others failed that they may be of.
+
+    A logger tells of an error once: at most one of them is right.
+    """
+    chosen = (weighed.left == 1) & (weighed.could > 1)
+    of_request = ibis.window(group_by=["from_record", *LOGGER])
+    return ibis.ifelse(chosen, chosen.cast("int64").sum().over(of_request), 1)
+
+
 def _lone(weighed: ibis.Table) -> ir.FloatingValue:
     """How far to trust the one candidate that is left."""
     named = weighed.says_key + weighed.says_statement > 0
-    doubtful = ~weighed.one_clock | (~named & (weighed.fit.fill_null(1.0) < FITTING))
+    fit = weighed.fit.fill_null(1.0)
+    doubtful = ~weighed.one_clock | (~named & (fit < FITTING))
     lone = ibis.cases(
         (weighed.denies_key, 0.5),
         (weighed.says_status == 0, 0.7),

@@ -11,6 +11,8 @@ from typing import Final
 import ibis
 import ibis.expr.types as ir
 
+from analysis.signals.slots import PLACE, begun_in, reached_from
+
 OPENS: Final = 0.5
 """Share of a shape's statements that follow a pause no request spans, from which the shape opens a run."""
 
@@ -29,6 +31,12 @@ RIVAL: Final = 0.5
 FITTING: Final = 0.8
 """Share of a session's runs that must fit a request: less, and it serves something else or its clock is another."""
 
+POOLED: Final = 0.02
+"""Share of requests surely run by several sessions from which a session stands for nobody."""
+
+MISTRUST: Final = 0.2
+"""What the confidence of a link is multiplied by in a session that fits so badly: chance meetings are many."""
+
 LONGEST: Final = 65_536
 """Characters of a statement that are searched for words."""
 
@@ -36,25 +44,29 @@ ASIDE: Final = r"/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|--[^\n]*|\"[^\"]*\""
 BREAKS: Final = r"[^0-9A-Za-z_.@-]+"
 
 
-def links(requests: ibis.Table, statements: ibis.Table) -> ibis.Table:
-    """Links from requests to their statements, as `linking.by_evidence` gives them."""
+def links(requests: ibis.Table, statements: ibis.Table, served: ibis.Table) -> ibis.Table:
+    """Links from requests to their statements, as `linking.statements_by_evidence` gives them.
+
+    In:   the promised tables; served: from_record, source_id, one row each, of requests with statements linked by id
+    """
     run_of = runs(requests, statements)
-    possible = candidates(requests, run_of)
+    possible = candidates(requests, run_of, served)
     spoken = supported(possible, words(run_of))
     of_run = ibis.window(group_by=["session", "run"])
     usual = habitual(spoken.mutate(among=spoken.count().over(of_run)), run_of)
     left = claimed(usual.mutate(usual=usual.count().over(of_run)))
     weighed = left.mutate(left=left.count().over(of_run)).join(fits(requests, run_of, possible), "session")
     named = weighed.says_entity + weighed.says_user > 0
-    doubtful = ~named | ~weighed.one_clock | (weighed.fit < FITTING)
+    doubtful = ~named | ~weighed.one_clock
     lone = ibis.cases((doubtful, 0.9), (weighed.among > 1, 0.95), else_=0.99)
+    trust = ibis.ifelse(weighed.fit < FITTING, MISTRUST, 1.0)
     equals = ibis.ifelse(weighed.left > 1, weighed.left, weighed.rivals + 1)
     decided = weighed.select(
         "session",
         "run",
         "from_record",
         rule=ibis.ifelse(equals > 1, "ambiguous", _rule(weighed)),
-        confidence=ibis.ifelse(equals > 1, 1.0 / equals.cast("float64"), lone),
+        confidence=ibis.ifelse(equals > 1, 1.0 / equals.cast("float64"), lone) * trust,
     )
     of_statement = run_of.select("session", "run", to_record="record_id").join(decided, ["session", "run"])
     table = ibis.literal("statements")
@@ -80,7 +92,7 @@ def runs(requests: ibis.Table, statements: ibis.Table) -> ibis.Table:
 
     In:   the promised tables
     Out:  one row a statement of a known session and time: record_id, session, run (int64, counts up within the
-          session), clock, starts_by (latest start), finished_us, shape, sql, params
+          session), source_id, clock, starts_by (latest start), finished_us, shape, sql, params
     """
     timed = statements.filter(statements.session.notnull(), statements.started_us.notnull())
     timed = timed.mutate(
@@ -94,7 +106,17 @@ def runs(requests: ibis.Table, statements: ibis.Table) -> ibis.Table:
     begins = (known.paused | (known.opens >= OPENS)) & ~known.in_transaction
     upto = ibis.window(group_by="session", order_by=["started_us", "line_no"], preceding=None, following=0)
     numbered = known.mutate(begins=begins.fill_null(False).cast("int64"))
-    columns = ("record_id", "session", "clock", "starts_by", "finished_us", "shape", "sql", "params")
+    columns = (
+        "record_id",
+        "source_id",
+        "session",
+        "clock",
+        "starts_by",
+        "finished_us",
+        "shape",
+        "sql",
+        "params",
+    )
     return numbered.select(*columns, run=numbered.begins.sum().over(upto).cast("int64"))
 
 
@@ -126,14 +148,17 @@ def _paused(requests: ibis.Table, timed: ibis.Table) -> ibis.Table:
     )
 
 
-def candidates(requests: ibis.Table, run_of: ibis.Table) -> ibis.Table:
+def candidates(requests: ibis.Table, run_of: ibis.Table, served: ibis.Table) -> ibis.Table:
     """The requests whose bounds hold all of a run.
 
-    In:   the table requests; run_of as `runs` gives it
+    In:   the table requests; run_of as `runs` gives it; served as for `links`
     Out:  one row a run and request: session, run, from_record, user_id, entity, process, endpoint, one_clock
     """
     whole = run_of.group_by("session", "run").aggregate(
-        first_us=run_of.starts_by.min(), last_us=run_of.finished_us.max(), run_clock=run_of.clock.min()
+        first_us=run_of.starts_by.min(),
+        last_us=run_of.finished_us.max(),
+        run_clock=run_of.clock.min(),
+        source_id=run_of.source_id.min(),
     )
     asked = requests.select(
         "user_id",
@@ -145,7 +170,10 @@ def candidates(requests: ibis.Table, run_of: ibis.Table) -> ibis.Table:
         from_record="record_id",
         endpoint=requests.method.fill_null("") + " " + requests.route.fill_null(""),
     )
-    met = whole.join(asked, [asked.starts_from <= whole.first_us, asked.ends_by >= whole.last_us])
+    spans = begun_in(asked, "starts_from", "ends_by")
+    near = reached_from(whole, "first_us", "first_us")
+    met = near.join(spans, [*PLACE, spans.starts_from <= near.first_us, spans.ends_by >= near.last_us])
+    met = met.anti_join(served, ["from_record", "source_id"])
     one_clock = (met.clock == met.run_clock).fill_null(False)
     columns = ("session", "run", "from_record", "user_id", "entity", "process", "endpoint")
     return met.select(*columns, one_clock=one_clock)
@@ -256,7 +284,8 @@ def habitual(possible: ibis.Table, run_of: ibis.Table) -> ibis.Table:
 
 
 def claimed(possible: ibis.Table) -> ibis.Table:
-    """The candidates, a request that one session surely ran taken from the runs of others: it has one session.
+    """The candidates, a request that one session surely ran taken from the runs of others: it has one session,
+    unless requests are seen to have several, as behind a pool that hands out sessions by transaction.
 
     Out:  rows of `possible` plus rivals (int64): other sessions that nothing but this same request is left for, with
           as much speaking for it; neither is taken from those, a request may use two databases
@@ -270,7 +299,9 @@ def claimed(possible: ibis.Table) -> ibis.Table:
     counted = met.group_by("session", "run", "from_record", "left").aggregate(
         rivals=as_good.sum().cast("int64"), taken=met.by_session.notnull().any()
     )
-    kept = counted.filter((counted.left == 1) | ~counted.taken)
+    requests = sure.group_by("of_record").aggregate(several=(sure.by_session.nunique() > 1).cast("float64"))
+    pooled = (requests.several.mean().fill_null(0.0) > POOLED).as_scalar()
+    kept = counted.filter((counted.left == 1) | ~counted.taken | pooled)
     return possible.join(
         kept.select("session", "run", "from_record", "rivals"), ["session", "run", "from_record"]
     )

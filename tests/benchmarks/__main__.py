@@ -1,6 +1,6 @@
 """`make bench`: each figure beside its rival, alternating in one run.
 
-python -m tests.benchmarks [--lines N] [--rounds N] [--only load|memory|duplicates|report]
+python -m tests.benchmarks [--lines N] [--rounds N] [--only load|memory|duplicates|report] [--kind KIND]
 """
 
 import argparse
@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -18,11 +19,19 @@ from analysis import engine
 from analysis.evidence import sql
 from analysis.schema import table
 from analysis.signals.duplicates import pairs, repeats
-from tests.benchmarks.logs import write_log
+from tests.benchmarks import others
+from tests.benchmarks.logs import LINES, write_log
 from tests.benchmarks.ours import load_log
-from tests.benchmarks.rivals import REGEX, SPLIT, load_with
+from tests.benchmarks.rivals import SCANS, load_with
 
 CASE = Path("data/cases/jobs-complete")
+BARS: dict[str, dict[str, float]] = {
+    "text": {"split": 1.5, "regex": 0.4},
+    "json": {"read_json": 1.0},
+    "nginx": {"regex": 0.4},
+    "gz": {"split": 1.5},
+    "zst": {"split": 1.5},
+}
 REQUESTS = """
 CREATE TABLE requests AS
 SELECT i AS record_id, 1 AS source_id, i AS line_no, 'POST' AS method, '/api/jobs/complete' AS route,
@@ -53,20 +62,24 @@ def main() -> None:
     options.add_argument("--lines", type=int, default=5_000_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", choices=("load", "memory", "duplicates", "report"))
+    options.add_argument(
+        "--kind", choices=LINES, action="append", help="kinds of log to load; all if none is named"
+    )
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        for what, bench in (
-            ("load", load),
-            ("memory", memory),
-            ("duplicates", duplicates),
-            ("report", report),
-        ):
+        benches: dict[str, Callable[[], None]] = {
+            "load": lambda: load(folder, given.lines, given.rounds, given.kind or LINES),
+            "memory": lambda: memory(folder, given.lines),
+            "duplicates": lambda: duplicates(folder, given.lines, given.rounds),
+            "report": lambda: report(folder, given.rounds),
+        }
+        for what, bench in benches.items():
             if given.only in (None, what):
-                bench(folder, given.lines, given.rounds)
+                bench()
 
 
-def alternating(rounds: int, **runs: Callable[[], object]) -> dict[str, float]:
+def alternating(rounds: int, runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """The median seconds of each run, taken in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
@@ -77,37 +90,38 @@ def alternating(rounds: int, **runs: Callable[[], object]) -> dict[str, float]:
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
-def load(folder: Path, lines: int, rounds: int) -> None:
-    """Loading against what DuckDB does alone, without folding, offsets or hash."""
-    log, database = folder / "app.log", folder / "bench.duckdb"
-    write_log(log, lines)
+def load(folder: Path, lines: int, rounds: int, kinds: Iterable[str]) -> None:
+    """Loading each kind of log against what DuckDB does alone, and against other tools in processes of their own."""
+    database, out = folder / "bench.duckdb", folder / "bench.parquet"
 
-    def fresh(run: Callable[[], object]) -> Callable[[], object]:
+    def fresh(run: Callable[[Path, Path], object], log: Path) -> Callable[[], object]:
         def once() -> None:
             database.unlink(missing_ok=True)
-            run()
+            run(log, database)
 
         return once
 
-    found = alternating(
-        rounds,
-        ours=fresh(lambda: load_log(log, database)),
-        split=fresh(lambda: load_with(SPLIT, log, database)),
-        regex=fresh(lambda: load_with(REGEX, log, database)),
-    )
-    say(f"load {lines:,} lines", found, split=1.5, regex=0.4)
-    log.unlink()
+    for kind in kinds:
+        log = write_log(folder, kind, lines)
+        runs = {"ours": fresh(partial(load_log, kind), log)}
+        runs |= {name: fresh(partial(load_with, query), log) for name, query in SCANS[kind].items()}
+        runs |= {tool: partial(others.run, tool, kind, log, out) for tool in others.able(kind)}
+        found = alternating(rounds, runs)
+        print(f"load {lines:,} lines of {kind}, {log.stat().st_size / 1e6:.0f} MB:", flush=True)
+        say(found, BARS[kind])
+        for tool in others.able(kind):
+            print(f"  {tool}: {others.run(tool, kind, log, out)}", flush=True)
+        log.unlink()
 
 
-def memory(folder: Path, lines: int, rounds: int) -> None:
+def memory(folder: Path, lines: int) -> None:
     """Peak memory of a load in a process of its own, at a fifth, all, and twice the lines."""
     for count in (lines // 5, lines, 2 * lines):
-        log = folder / "app.log"
-        write_log(log, count)
-        command = [sys.executable, "-m", "tests.benchmarks.ours", str(log), str(folder / "bench.duckdb")]
+        log, database = write_log(folder, "text", count), folder / "bench.duckdb"
+        command = [sys.executable, "-m", "tests.benchmarks.ours", "text", str(log), str(database)]
         peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         print(f"memory, {count:,} lines: {peak} MB peak (bar 700)", flush=True)
-        (folder / "bench.duckdb").unlink()
+        database.unlink()
         log.unlink()
 
 
@@ -124,24 +138,28 @@ def duplicates(folder: Path, lines: int, rounds: int) -> None:
         assert found_pairs >= lines // 200, f"{found_pairs} pairs found, {lines // 200} were put in"
         found = alternating(
             rounds,
-            ours=lambda: connection.execute(query).fetchall(),
-            count=lambda: connection.execute(PER_MINUTE).fetchall(),
+            {
+                "ours": lambda: connection.execute(query).fetchall(),
+                "count": lambda: connection.execute(PER_MINUTE).fetchall(),
+            },
         )
-    say(f"duplicates in {lines:,} requests", found, count=2.0)
+    print(f"duplicates in {lines:,} requests:", flush=True)
+    say(found, {"count": 2.0})
 
 
-def report(folder: Path, lines: int, rounds: int) -> None:
+def report(folder: Path, rounds: int) -> None:
     """The report on the bundled case, warm."""
     command = [sys.executable, "-m", "analysis", "report", str(CASE), "--out", str(folder / "report")]
     subprocess.run(command, check=True, capture_output=True)
-    found = alternating(rounds, ours=lambda: subprocess.run(command, check=True, capture_output=True))
+    found = alternating(rounds, {"ours": lambda: subprocess.run(command, check=True, capture_output=True)})
     print(f"report, warm: {found['ours']:.1f} s (bar 20)", flush=True)
 
 
-def say(what: str, found: dict[str, float], **bars: float) -> None:
-    print(f"{what}: ours {found['ours']:.2f} s", flush=True)
-    for rival, bar in bars.items():
-        print(f"  {rival} {found[rival]:.2f} s: {found['ours'] / found[rival]:.2f} x (bar {bar})", flush=True)
+def say(found: dict[str, float], bars: Mapping[str, float]) -> None:
+    print(f"  ours {found['ours']:.2f} s", flush=True)
+    for rival in [name for name in found if name != "ours"]:
+        bar = f" (bar {bars[rival]})" if rival in bars else ""
+        print(f"  {rival} {found[rival]:.2f} s: {found['ours'] / found[rival]:.2f} x{bar}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+"""What cannot be dated, and how far clocks are apart, in sentences."""
+
+from analysis.findings import Finding
+from analysis.signals.skew import Skew
+from analysis.wording import counted, milliseconds, said_name
+
+
+def unstamped(requests: int, failed: int) -> Finding:
+    """That requests carry no stamp, so that no rate and no order of theirs can be told."""
+    claim = f"{counted(requests, 'request')} without a stamp, {failed:,} of them failed, are in no rate."
+    return Finding(
+        claim, limits="Only their places in the file order them; a stamp in each line would date them."
+    )
+
+
+def apart(skew: Skew) -> Finding:
+    """How far the clock of statements or errors is from that of the requests which held them."""
+    clocks = f"the clock of {said_name(skew.event_clock)} and that of {said_name(skew.request_clock)}"
+    pairs = counted(skew.pairs, "pair")
+    offset = skew.at(skew.middle_us)
+    if offset is None:
+        claim = f"How far {clocks} are apart cannot be told from {pairs}."
+        return Finding(
+            claim, limits="It takes thirty pairs by id or more, with durations, that agree with each other."
+        )
+    least, most = offset
+    said = f"is {milliseconds(abs(least + most) / 2)} {'ahead of' if least + most > 0 else 'behind'}"
+    claim = f"The clock of {said_name(skew.event_clock)} {said} that of {said_name(skew.request_clock)}, by {pairs}."
+    limits = f"Between {least / 1000:,.1f} and {most / 1000:,.1f} ms in the middle of them: a request holds its own "
+    return Finding(
+        claim, limits=limits + "statements and errors. No order across the two clocks is claimed of it."
+    )

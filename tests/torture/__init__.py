@@ -1,0 +1,1 @@
+"""Faults that the kit must withstand, tried in full by `make torture` and in short by `make test`."""
