@@ -325,6 +325,7 @@ def test_things_that_share_a_label_are_counted(names, said):
         (75 * MINUTE, ["12:00", "12:10"]),
         (24 * HOUR, ["12:00", "15:00"]),
         (20 * DAY, ["03-12", "03-19"]),
+        (3000 * DAY, ["2027-05-06", "2029-01-11"]),
     ],
 )
 def test_ticks_are_as_fine_as_the_span(span, first_ticks):
@@ -373,6 +374,13 @@ def test_the_band_is_the_interval():
 def test_traffic_is_in_requests_a_second():
     (bars,) = drawn(error_rate(rates([0, 0], [60, 120])), "traffic", StepPatch)
     assert bars.get_data().values.tolist() == [1, 2]
+
+
+def test_thin_traffic_is_counted_in_a_unit_that_it_fills():
+    chart = error_rate(rates([0, 0], [1, 3]))
+    (bars,) = drawn(chart, "traffic", StepPatch)
+    assert bars.get_data().values.tolist() == [1, 3]
+    assert "requests/min" in words(chart)
 
 
 def test_the_onset_is_drawn_with_its_interval_and_both_are_named():

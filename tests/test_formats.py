@@ -38,15 +38,18 @@ def test_a_shipped_format_proves_its_samples(name):
     assert read_format(SHIPPED / f"{name}.toml") == FORMATS[name]
 
 
+# The record of one is that of the other behind a line more, which the other leaves over: so it stands second.
+READ_BEHIND_A_LINE = {"mysql_slow": {"mariadb_slow"}}
+
+
 @pytest.mark.parametrize("name", sorted(name for name, fmt in FORMATS.items() if not fmt.explicit))
 def test_no_sample_is_ambiguous(name):
     for sample in FORMATS[name].samples:
         text = "\n".join([sample.header, sample.line, ""]).encode()
         candidates = detect(text, FORMATS)
         assert candidates[0].format.name == name
-        as_well = candidates[0].fits, candidates[0].of  # one that leaves lines over stands behind
-        equals = [each.format for each in candidates[1:] if (each.fits, each.of) == as_well]
-        assert [each.name for each in equals if each.kind != "generic"] == []
+        equals = [each.format for each in candidates[1:] if each.fits == candidates[0].fits]
+        assert {each.name for each in equals if each.kind != "generic"} <= READ_BEHIND_A_LINE.get(name, set())
 
 
 def test_explicit_formats_are_never_detected():

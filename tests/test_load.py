@@ -12,6 +12,7 @@ from analysis.evidence.load import Reader, Settings, create_tables
 from analysis.evidence.reading import Opened, Unreadable, open_evidence
 from analysis.evidence.sources import find_sources
 from analysis.evidence.zones import EPOCH
+from analysis.signals.linking import RELIABLE
 from analysis.store import open_loaded, quiet
 
 ACCESS = (
@@ -66,13 +67,14 @@ def test_requests_exceptions_and_links_come_of_two_logs(loaded):
     ]
 
 
-def test_without_request_ids_nothing_carries_one_and_no_link_is_made_by_id(loaded):
+def test_without_request_ids_nothing_carries_one_and_nothing_is_linked_surely(loaded):
     case = loaded(FIELDS, request_ids=False, access_log=ACCESS.format(id=7) + "\n", app_log=ERROR)
     assert (
         case.frame("records")["request_id"].isna().all() and case.frame("requests")["request_id"].isna().all()
     )
     links = case.frame("links")
-    assert "request_id" not in set(links["rule"]) and (links["confidence"] < 0.95).all()
+    assert links[["rule", "confidence"]].values.tolist() == [["path+key+time across clocks", 0.7]]
+    assert links[links["confidence"] >= RELIABLE].empty
 
 
 def test_a_finish_stamp_and_a_duration_bound_start_and_finish(loaded):

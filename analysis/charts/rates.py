@@ -28,7 +28,7 @@ from analysis.charts.style import (
     style,
 )
 from analysis.charts.text import fitted
-from analysis.charts.times import SECOND, clock, time_axis
+from analysis.charts.times import DAY, HOUR, MINUTE, SECOND, clock, time_axis
 
 LEFT: Final = 0.75
 RIGHT: Final = 1.15
@@ -36,6 +36,7 @@ STRIP_IN: Final = 0.52  # where deploys are named, above the plot; onset and end
 RATE_IN: Final = 2.5
 TRAFFIC_IN: Final = 0.75
 FOOT_IN: Final = 0.5
+RATE_UNITS: Final = ((SECOND, "s"), (MINUTE, "min"), (HOUR, "h"), (DAY, "day"))
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,15 @@ def draw_others(
 def draw_traffic(
     axes: Axes, rates: pd.DataFrame, edges: "np.ndarray[tuple[int], np.dtype[np.int64]]", bucket_us: int
 ) -> None:
-    """Requests a second."""
-    per_second = rates["requests"].astype(float).fillna(0).to_numpy() * SECOND / bucket_us
-    axes.stairs(per_second, edges, fill=True, color=TRAFFIC, lw=0, gid="traffic")
-    axes.set_ylim(0, max(1.15 * float(per_second.max(initial=0.0)), 1e-9))
-    axes.set_ylabel("requests/s", size=SMALL, color=INK)
+    """Requests a second; where there are few, in a longer unit of time."""
+    per_us = rates["requests"].astype(float).fillna(0).to_numpy() / bucket_us
+    most = float(per_us.max(initial=0.0))
+    unit, name = next(
+        (each for each in RATE_UNITS if most * each[0] >= 1), RATE_UNITS[-1] if most else RATE_UNITS[0]
+    )
+    axes.stairs(per_us * unit, edges, fill=True, color=TRAFFIC, lw=0, gid="traffic")
+    axes.set_ylim(0, max(1.15 * most * unit, 1e-9))
+    axes.set_ylabel(f"requests/{name}", size=SMALL, color=INK)
     axes.locator_params(axis="y", nbins=2, steps=[1, 2, 5, 10])
 
 

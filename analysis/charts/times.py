@@ -1,4 +1,4 @@
-"""A time axis in UTC that fits its span, from seconds to weeks."""
+"""A time axis in UTC that fits its span, from seconds to years."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,10 @@ STEPS: Final = (
     *(n * DAY for n in (1, 2, 7, 14, 28)),
 )
 
+MOST_TICKS: Final = 8
+MOST_DATED_TICKS: Final = 5
+"""A tick that says the year is twice as wide as the others."""
+
 
 def instant(us: int) -> datetime:
     """µs since the epoch as a UTC datetime."""
@@ -41,12 +45,15 @@ def step_for(span_us: int, most: int) -> int:
     )
 
 
-def ticks(from_us: int, by_us: int, most: int = 8) -> list[tuple[int, str]]:
+def ticks(from_us: int, by_us: int) -> list[tuple[int, str]]:
     """Round instants in a span and how each is written: HH:MM, HH:MM:SS where the step asks for it, days by date.
 
-    A tick at midnight says the date.
+    A tick at midnight says the date, with the year where the ticks are more than four weeks apart.
     """
-    step = step_for(max(by_us - from_us, SECOND), most)
+    span = max(by_us - from_us, SECOND)
+    step = step_for(span, MOST_TICKS)
+    if step > STEPS[-1]:
+        step = step_for(span, MOST_DATED_TICKS)
     first = -(-from_us // step) * step
     return [(us, tick_text(us, step)) for us in range(first, by_us + 1, step)]
 
@@ -55,7 +62,7 @@ def tick_text(us: int, step: int) -> str:
     """How a tick is written on an axis with this step."""
     moment = instant(us)
     if us % DAY == 0:
-        return f"{moment:%m-%d}"
+        return f"{moment:%Y-%m-%d}" if step > STEPS[-1] else f"{moment:%m-%d}"
     return f"{moment:%H:%M:%S}" if step < MINUTE else f"{moment:%H:%M}"
 
 
