@@ -1,6 +1,7 @@
 """The command line: each command one call into the package."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from analysis.verdict import read_verdict
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 DONE, BAD_INPUT, NOTEBOOK_FAILED, REFUSED, INCIDENT = 0, 2, 3, 4, 10
-STOPPED = 130  # by Ctrl-C, as shells tell it
+STOPPED, UNREAD = 130, 141  # by Ctrl-C, or by a closed pipe, as shells tell it
 HALF_WINDOW = timedelta(minutes=30)
 MENDABLE = (
     CaseError,
@@ -47,12 +48,20 @@ REFUSALS = (LockedError, LostBytes, NoRoom, OutOfMemory, SealError, duckdb.Error
 EXPECTED = (*MENDABLE, *REFUSALS, NotebookFailed, BrokenProcessPool, OSError, KeyboardInterrupt)
 
 
+class Unread(Exception):
+    """Whoever read the output, such as `head`, has seen enough of it."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
+    except Unread:
+        # What is still to be flushed at the end must not meet the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except EXPECTED as error:
         print(f"error: {safe(told(error))}", file=sys.stderr)
         return code_of(error)
@@ -217,7 +226,11 @@ def run_lab(options: argparse.Namespace) -> int:
 
 
 def say(line: str) -> None:
-    print(safe(line), flush=True)
+    """Print a line. Raises: Unread."""
+    try:
+        print(safe(line), flush=True)
+    except BrokenPipeError as error:
+        raise Unread from error
 
 
 def say_all(lines: Iterable[str]) -> int:

@@ -39,6 +39,7 @@ MEASURE = re.compile(
     r"|retries|attempt|page|limit|offset|version|level|worker|thread|rate|total|queries)$",
     re.IGNORECASE,
 )
+DEPLOY_SUFFIXES = (".csv", ".json", ".jsonl", ".ndjson")
 DEPLOY_NAME = re.compile(r"(deploy|release)", re.IGNORECASE)
 
 
@@ -60,26 +61,22 @@ def discover(folder: Path, zone: str | None = None) -> Discovery:
     formats = with_case(folder)
     sources: list[SourceSpec] = []
     notes: list[str] = []
-    deploys: list[str] = []
-    repository: str | None = None
     text: list[str] = []
-    for file in visible_files(folder):
-        path = str(file.relative_to(folder))
-        if DEPLOY_NAME.search(file.name) and file.suffix in (".csv", ".json", ".jsonl", ".ndjson"):
-            deploys.append(path)
-            continue
-        if file.suffix == ".bundle":
-            repository = path
-            continue
+    files = list(visible_files(folder))
+    deploys = [file for file in files if DEPLOY_NAME.search(file.name) and file.suffix in DEPLOY_SUFFIXES]
+    bundles = [file for file in files if file.suffix == ".bundle"]
+    for file in sorted({*files} - {*deploys, *bundles}):
         looks = look_at(file, formats, notes)
         if looks:
             is_archive = looks[0].in_archive  # each member is then looked at again
-            sources.append(SourceSpec(glob.escape(path), None if is_archive else looks[0].reading.name))
+            path = glob.escape(str(file.relative_to(folder)))
+            sources.append(SourceSpec(path, None if is_archive else looks[0].reading.name))
         for look in looks:
             if look.reading.kind != "database":
                 text += look.beginning.decode("utf-8", "replace").splitlines()
-    if (folder / ".git").exists():
-        repository = "."
+    repository = "." if (folder / ".git").exists() else None
+    if bundles and repository is None:
+        repository = str(bundles[-1].relative_to(folder))
     if not sources:
         raise CaseError(
             f"{folder}: no file with a known format in it\n" + "\n".join(f"  {note}" for note in notes)
@@ -90,7 +87,7 @@ def discover(folder: Path, zone: str | None = None) -> Discovery:
         sources=tuple(sources),
         zone=zone_name(zone or "UTC", "--zone"),
         fields=guess_fields(text),
-        deploys=tuple(deploys),
+        deploys=tuple(str(file.relative_to(folder)) for file in deploys),
         repository=repository,
     )
     return Discovery(case, tuple(notes))
@@ -206,17 +203,19 @@ def to_toml(discovery: Discovery) -> str:
         "# prefix: the log_line_prefix of a PostgreSQL log that is not CSV or JSON, such as '%m [%p] %q%u@%d '.",
         *(f"# {one_line(note)}" for note in discovery.notes),
     ]
-    for source in case.sources:
-        lines += [
-            "",
-            "[[source]]",
-            f"path = {quoted(source.path)}",
-            f"format = {quoted(source.format)}"
-            if source.format
-            else "# format: found for each member of the archive",
-        ]
-        lines += ['# clock = "host"', '# ordered_by = "writer"', "# lag_ms = 1"]
+    lines += [line for source in case.sources for line in source_lines(source)]
     return "\n".join(lines) + "\n"
+
+
+def source_lines(source: SourceSpec) -> list[str]:
+    """The [[source]] of a discovered file."""
+    fmt = (
+        f"format = {quoted(source.format)}"
+        if source.format
+        else "# format: found for each member of the archive"
+    )
+    path = f"path = {quoted(source.path)}"
+    return ["", "[[source]]", path, fmt, '# clock = "host"', '# ordered_by = "writer"', "# lag_ms = 1"]
 
 
 def quoted(text: str) -> str:

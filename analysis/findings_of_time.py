@@ -15,17 +15,20 @@ def unstamped(requests: int, failed: int) -> Finding:
 
 def apart(skew: Skew) -> Finding:
     """How far the clock of statements or errors is from that of the requests which held them."""
-    clocks = f"the clock of {said_name(skew.event_clock)} and that of {said_name(skew.request_clock)}"
+    event, request = said_name(skew.event_clock), said_name(skew.request_clock)
     pairs = counted(skew.pairs, "pair")
     offset = skew.at(skew.middle_us)
     if offset is None:
-        claim = f"How far {clocks} are apart cannot be told from {pairs}."
+        claim = f"How far the clock of {event} and that of {request} are apart cannot be told from {pairs}."
         return Finding(
             claim, limits="It takes thirty pairs by id or more, with durations, that agree with each other."
         )
     least, most = offset
-    said = f"is {milliseconds(abs(least + most) / 2)} {'ahead of' if least + most > 0 else 'behind'}"
-    claim = f"The clock of {said_name(skew.event_clock)} {said} that of {said_name(skew.request_clock)}, by {pairs}."
+    if least <= 0 <= most:
+        claim = f"The clocks of {event} and of {request} agree within {milliseconds(max(-least, most))}, by {pairs}."
+    else:
+        said = f"is {milliseconds(abs(least + most) / 2)} {'ahead of' if least > 0 else 'behind'}"
+        claim = f"The clock of {event} {said} that of {request}, by {pairs}."
     limits = f"Between {least / 1000:,.1f} and {most / 1000:,.1f} ms in the middle of them: a request holds its own "
     return Finding(
         claim, limits=limits + "statements and errors. No order across the two clocks is claimed of it."

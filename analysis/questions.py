@@ -7,8 +7,8 @@ import ibis
 import pandas as pd
 
 from analysis.findings import Finding
+from analysis.findings_of_links import how_linked
 from analysis.investigation import Investigation
-from analysis.linked import how_linked
 from analysis.signals.clocks import stamped_order
 from analysis.signals.duplicates import missing_evidence
 from analysis.signals.impact import causes
@@ -21,6 +21,13 @@ from analysis.wording import Row
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")  # RFC 9110, section 9.2.1
 EVIDENCE = ("requests", "statements", "exceptions", "records", "sources")
+
+
+def flagged(case: Investigation) -> pd.DataFrame:
+    """The records that may be forged: flagged_record, reason, text."""
+    flags, records = case.table("flags"), case.table("records")
+    rows = flags.join(records.select("record_id", "text"), "record_id").order_by("record_id")
+    return case.run(rows.select("reason", "text", flagged_record="record_id"))
 
 
 def causes_around(case: Investigation, found: Sequence[Spike]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from analysis import engine, schema
 from analysis.case import FILE, Case
 from analysis.evidence import derive, seal, sql
 from analysis.evidence.flags import load_flags
-from analysis.evidence.linking import load_links
+from analysis.evidence.links import load_links
 from analysis.evidence.load import (
     Connection,
     Progress,

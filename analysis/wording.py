@@ -48,7 +48,7 @@ def said_name(text: object) -> str:
 
 def endpoint(row: Row) -> str:
     """Method and route, as far as they are known."""
-    return " ".join(said_name(row[part]) for part in ("method", "route") if row[part])
+    return " ".join(said_name(row[part]) for part in ("method", "route") if pd.notna(row[part]) and row[part])
 
 
 def named(names: Sequence[str]) -> str:

@@ -154,6 +154,31 @@ def test_an_archive_that_is_damaged_is_refused_with_what_to_do(tmp_path):
     assert str(path) in str(refusal.value)
 
 
+def with_length(header: bytes, length: bytes) -> bytes:
+    """A tar header that tells another length of its file."""
+    told = bytearray(header)
+    told[124:136], told[148:156] = length, b" " * 8
+    told[148:156] = b"%06o\0 " % sum(told[:512])
+    return bytes(told)
+
+
+@pytest.mark.parametrize("within", [lambda tar: tar, gzip.compress, lambda tar: zipped(tar=tar)])
+def test_a_length_that_no_file_has_is_a_lie_and_the_bytes_that_are_there_are_read(tmp_path, within):
+    longest = b"\x80" + b"\0" * 3 + b"\x7f" + b"\xff" * 7
+    found = read(written(tmp_path, within(with_length(tarred(a=LOG), longest))))
+    content, told = found.values()
+    assert content.startswith(LOG) and "without an end mark" in told
+
+
+def test_a_length_of_too_many_digits_is_not_taken(tmp_path):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("a")
+        info.size, info.pax_headers = len(LOG), {"size": "9" * 6000}
+        archive.addfile(info, io.BytesIO(LOG))
+    assert read(written(tmp_path, data.getvalue())) == {"a": LOG}
+
+
 def test_no_file_stays_open(tmp_path):
     open_before = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc").exists() else 0
     for data in (zipped(a=LOG, b=zipped(c=LOG)), tarred("w:gz", a=LOG, b=tarred(c=LOG))):

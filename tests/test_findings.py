@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from hostile import INJECTIONS
 
-from analysis import findings, wording
+from analysis import findings, findings_of_duplicates, wording
 from analysis.schema import AGAIN
 from analysis.signals.spikes import Rate, Spike
 
@@ -97,8 +97,6 @@ def test_users_are_named_and_the_unknown_are_counted_apart():
 
 def test_where_nobody_failed_nothing_is_said():
     assert findings.users(hit(), summary(failures=0), "a 5xx") == []
-    assert findings.silent(pd.DataFrame({"overwritten": ["no"], "victim_record": [1]})) == []
-    assert findings.effects(pd.DataFrame({"second_record": []})) == []
 
 
 @pytest.mark.parametrize(("before", "kind"), [(0, "New: "), (3, "Not new: ")])
@@ -109,79 +107,15 @@ def test_a_cause_is_new_if_it_was_never_seen_before(before, kind):
     assert told.claim.startswith(f"{kind}IntegrityError on jobs_unique") and told.evidence == (4,)
 
 
+def test_of_an_endpoint_only_what_is_known_is_said():
+    assert wording.endpoint({"method": float("nan"), "route": "/jobs"}) == "/jobs"
+    assert wording.endpoint({"method": "POST", "route": None}) == "POST"
+
+
 def test_a_cause_without_an_exception_is_said_to_have_none():
     row = {"type": None, "constraint_name": None, "method": "GET", "route": "/", "before": 0, "after": 1}
     told = findings.cause(row | {"first_failure": 1})
     assert told.claim == "No exception is linked to 1 failure: 0 before the onset and 1 since, on GET /."
-
-
-def test_duplicates_are_counted_by_overlap_and_unkeyed_requests_are_no_zero():
-    pairs = pd.DataFrame({"overlap": ["sure", "sure", "possible"]})
-    assert "3 pairs of duplicates within 50 ms: 2 surely" in findings.duplicates(pairs, 50_000, 9).claim
-    assert "cannot be told" in findings.duplicates(pairs.head(0), 50_000, 0).claim
-
-
-JUDGED = {
-    "method": "POST",
-    "route": "/jobs",
-    "overlapping_failed": 30,
-    "overlapping_passed": 70,
-    "single_failed": 1,
-    "single_passed": 899,
-    "risk_ratio": 270.0,
-    "ratio_low": 40.2,
-    "ratio_high": 1900.0,
-    "p_adjusted": 1e-20,
-}
-
-
-def test_only_a_suspect_gets_a_ratio():
-    told = findings.suspect(JUDGED | {"verdict": "suspect"})
-    assert "30 of 100 requests that overlapped a duplicate failed, 1 of 900 others: 270 times" in told.claim
-    assert findings.suspect(JUDGED | {"verdict": "not suspected"}).claim.endswith(": not suspected.")
-
-
-PAIR = {
-    "first_record": 1,
-    "second_record": 2,
-    "method": "POST",
-    "route": "/jobs",
-    "entity": "4521",
-    "gap_us": 7_000,
-}
-WINDOW = pd.DataFrame({"was_open": ["yes"], "table_name": ["job"], "opens_by": [100], "closes_from": [8_100]})
-
-
-@pytest.mark.parametrize(
-    ("overlap", "said"),
-    [("sure", "surely overlapped"), ("possible", "undecided"), ("none", "did not overlap")],
-)
-def test_an_undecided_overlap_is_never_told_as_one(overlap, said):
-    told = findings.interleaved(PAIR | {"overlap": overlap, "user_id": "sarah_k"}, WINDOW.head(0))
-    assert said in told.claim and told.evidence == (1, 2)
-
-
-def test_the_window_in_which_both_had_read_is_told_only_where_it_surely_was_open():
-    pair = PAIR | {"overlap": "sure", "user_id": "sarah_k"}
-    assert (
-        "Both had read job before either wrote it, for at least 8 ms."
-        in findings.interleaved(pair, WINDOW).claim
-    )
-    assert "Both had read" not in findings.interleaved(pair, WINDOW.assign(was_open="undecided")).claim
-
-
-@pytest.mark.parametrize(
-    ("order", "said"),
-    [("before", "first was stamped first"), ("after", "second was"), ("undecided", "undecided")],
-)
-def test_which_was_stamped_first_has_three_answers(order, said):
-    assert said in findings.stamped(PAIR | {"stamped": order}).claim
-
-
-def test_silent_victims_are_told_with_their_records():
-    losers = pd.DataFrame({"overwritten": ["sure", "possible", "no"], "victim_record": [5, 6, 7]})
-    (told,) = findings.silent(losers)
-    assert told.claim.startswith("1 request answered 2xx") and told.evidence == (5,)
 
 
 def test_what_was_read_counts_lines_and_names_damage():
@@ -238,9 +172,9 @@ def test_what_a_log_says_to_its_reader_stands_in_no_sentence_of_ours(text):
         findings.spike(a_spike(), pd.DataFrame({"deployed_us": [AT_US - 1], "version": [text]})),
         *findings.users(hit, summary, "a 5xx"),
         findings.cause(endpoint | error | {"before": 0, "after": 3, "first_failure": 1}),
-        findings.suspect(endpoint | counts | judged),
-        findings.interleaved(endpoint | pair | {"second_record": 2}, window),
-        findings.named_by_error(error | keys | places | orders),
+        findings_of_duplicates.suspect(endpoint | counts | judged),
+        findings_of_duplicates.interleaved(endpoint | pair | {"second_record": 2}, window),
+        findings_of_duplicates.named_by_error(error | keys | places | orders),
     ]
     said = " ".join(finding.claim + finding.limits for finding in told)
     assert text not in said and "a name of" in said

@@ -20,6 +20,10 @@ def test_the_offset_of_two_clocks_is_told_with_its_sign_and_its_bounds():
     assert told(400, -1_200_000).limits.startswith("Between -1,200.5 and -1,199.8 ms")
 
 
+def test_clocks_that_may_be_one_are_neither_ahead_nor_behind():
+    assert told(400, 0).claim == "The clocks of db and of web agree within 0.47 ms, by 400 pairs."
+
+
 def test_too_few_pairs_tell_no_offset_and_what_it_takes():
     finding = told(12, 1_200_000)
     assert finding.claim == "How far the clock of db and that of web are apart cannot be told from 12 pairs."

@@ -86,6 +86,36 @@ def test_logback_s_root_cause_first_gives_the_same_order():
     assert [kind for kind, _ in types(text)] == ["java.io.IOException", "java.lang.RuntimeException"]
 
 
+def functions(text):
+    return [[frame.function for frame in one.frames] for one in exceptions(text)]
+
+
+def test_logback_s_root_cause_first_omits_the_frames_of_the_exception_below():
+    text = (
+        "java.io.IOException: a\n\tat com.acme.A.f(A.java:1)\n\t... 3 common frames omitted\n"
+        "Wrapped by: java.lang.RuntimeException: b\n\tat com.acme.B.g(B.java:2)\n\t... 2 common frames omitted\n"
+        "Wrapped by: java.lang.Error: c\n\tat com.acme.C.h(C.java:3)\n\tat com.acme.C.main(C.java:4)\n"
+    )
+    assert functions(text) == [["main", "h", "g", "f"], ["main", "h", "g"], ["main", "h"]]
+
+
+def test_each_suppressed_exception_omits_the_frames_of_the_one_that_suppressed_it():
+    text = (
+        "java.io.IOException: a\n\tat com.acme.A.f(A.java:1)\n\tat com.acme.A.g(A.java:2)\n"
+        "\tat com.acme.A.main(A.java:3)\n"
+        "\tSuppressed: java.lang.Error: b\n\t\tat com.acme.B.k(B.java:1)\n\t\tat com.acme.B.l(B.java:2)\n"
+        "\t\t... 1 more\n"
+        "\tSuppressed: java.lang.Error: c\n\t\tat com.acme.B.m(B.java:3)\n\t\t... 2 more\n"
+    )
+    assert functions(text) == [["main", "g", "f"], ["main", "l", "k"], ["main", "g", "m"]]
+
+
+def test_frames_said_to_be_omitted_again_and_again_are_filled_in_once():
+    cause = "Caused by: java.lang.Error: x\n" + "\t... 999999 more\n" * 3
+    text = "java.lang.Error: x\n" + "\tat com.acme.A.f(A.java:1)\n" * 2 + cause * 12
+    assert [len(names) for names in functions(text)] == [2] * 13
+
+
 # Shape of an error with a cause in Node.js 21 (nodejs/node issue 51637), with node-postgres's properties written in.
 NODE = """\
 Error: could not complete job
@@ -185,6 +215,11 @@ def test_a_go_panic_while_another_one_unwinds_is_a_chain():
     first, second = exceptions(text)
     assert (first.sqlstate, first.constraint_name, second.message) == ("23505", "u", "second")
     assert places(second) == [("/app/main.go", 12, "main.main", True)]
+
+
+def test_a_go_package_whose_name_begins_like_panic_is_the_application_s():
+    text = "panic: x\n\ngoroutine 1 [running]:\npanics.Do()\n\t/app/panics/do.go:3 +0x1\n"
+    assert places(exceptions(text)[0]) == [("/app/panics/do.go", 3, "panics.Do", True)]
 
 
 RUBY_FRAMES = (
@@ -303,6 +338,7 @@ PUMPS = (
     *("\n\tat ", "\\nat ", "\\", "Caused by: a.B: c\n", "\tSuppressed: a.B: c\n", "panic: ", "A::", "a.B", "\n\n"),
     *("  [cause]: Error: x\n", "  [errors]: [\n", "/a.go:1 +0x1\n", "\t1: from a.rb:1:in `f'\n", "T (m):\n", " at a"),
     *(":1:in `", "X: ", "\t... 9 more\n", "(((", "http: panic serving "),
+    *("a(" + "b" * 4000 + "\n", "    at " + "async " * 670 + "\n"),
 )  # fmt: skip
 STARTS = (
     *("", "java.lang.E: m\n\tat a.B.c(D.java:1)\n", "Error: m\n    at f (/a.js:1:2)\n"),

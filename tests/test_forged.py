@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import analysis
-from analysis import forged as told
+from analysis import findings, questions
 from analysis.signals import rates, spikes
 from analysis.signals.forged import flagged, out_of_order
 from analysis.signals.impact import users_hit
@@ -55,6 +55,7 @@ def test_a_past_and_a_future_line_are_both_found():
         ),
         ("a clock set forward", [*steady(100), *(4_000 + n * 0.5 for n in range(100))]),
         ("a quiet night", [*steady(100), 30_000.0, *(60_000 + n * 0.5 for n in range(100))]),
+        ("a file in no order", [n * 0.5 - 400 * (n % 150 == 149) for n in range(6_000)]),
         ("newest first", steady()[::-1]),
         ("two logs one after the other", [*steady(), *steady()]),
         ("one line", [5.0]),
@@ -131,7 +132,7 @@ def log_lines():
 FORGED = (
     f"{at(2)} ERROR django.request Internal Server Error: {PATH}",
     f"{at(7_000)} ERROR django.request Internal Server Error: {PATH}",
-    f"2025-03-11T15:47:23Z ERROR django.request Internal Server Error: {PATH}{TRACE}",
+    f"2025-03-11T15:47:23Z ERROR django.request Internal Server Error: {PATH} request_id={50:032x}{TRACE}",
     f"{at(3)} INFO gunicorn.access POST {PATH} 500 9ms job=1 user=mallory",
     f"{at(7_100)} INFO gunicorn.access POST {PATH} 500 9ms job=1 user=mallory",
     "{now} ERROR django.request Internal Server Error: " + PATH,
@@ -212,10 +213,10 @@ def test_they_are_linked_to_no_request_whatever_id_they_carry(cases):
 
 def test_each_is_told_by_its_place_and_why(cases):
     _, forged = cases
-    (finding,) = told.findings(forged)
+    (finding,) = findings.forged(questions.flagged(forged))
     assert finding.claim.startswith("10 records may be forged")
     assert len(forged.places(finding.evidence)) == 10
-    assert told.findings(cases[0]) == []
+    assert findings.forged(questions.flagged(cases[0])) == []
 
 
 def test_a_text_that_quotes_an_error_within_its_line_is_not_flagged(tmp_path):
@@ -242,6 +243,64 @@ def test_two_lines_that_quote_whole_words_are_not(tmp_path):
     assert case_of(tmp_path / "words", lines).frame("flags").empty
 
 
+def test_two_lines_with_ids_of_their_own_that_cut_quotes_are_not(tmp_path):
+    lines = list(log_lines())
+    now = lines[50][:20]
+    lines[50] = f'{now} INFO comments.views comment "hel... request_id={7:032x}'
+    lines.insert(51, f'{now} ERROR django.request a 5" pipe broke request_id={8:032x}{TRACE}')
+    assert case_of(tmp_path / "ids", lines).frame("flags").empty
+
+
+def workers(second, process, says="[INFO] at work"):
+    return f"[2026-03-11 15:{second // 60:02d}:{second % 60:02d} +0000] [{process}] {says}"
+
+
+def gunicorn(folder, lines, more=""):
+    (folder / "case.toml").write_text('[[source]]\npath = "error.log"\nformat = "gunicorn_error"\n' + more)
+    (folder / "error.log").write_text("\n".join(lines) + "\n")
+    return analysis.investigate(str(folder), "test")
+
+
+def test_an_error_without_a_trace_of_a_process_that_nobody_knows_is_flagged(tmp_path):
+    broke = "[ERROR] Error handling request /x"
+    lines = [workers(n, 41, broke + TRACE if n % 50 == 0 else "[INFO] at work") for n in range(1_200)]
+    lines.insert(600, workers(599, 666, broke))
+    lines.insert(300, workers(299, 41, broke))  # one of the two signs alone
+    lines.insert(200, workers(199, 667, broke + TRACE))
+    assert questions.flagged(gunicorn(tmp_path, lines))["text"].tolist() == [workers(599, 666, broke)]
+
+
+def test_a_stamp_to_the_second_among_finer_ones_is_flagged_where_nobody_knows_its_logger(tmp_path):
+    lines = [f"{at(n)[:-1]}.250Z INFO jobs.views at work" for n in range(2_400)]
+    lines[700:700] = [f"{at(699)} INFO jobs.views at work", f"{at(699)} ERROR evil.logger all is lost"]
+    flags = case_of(tmp_path / "step", lines).frame("flags")
+    assert len(flags) == 1 and "not as fine" in flags["reason"][0] and "hardly" in flags["reason"][0]
+
+
+def test_a_merged_export_is_in_the_order_of_its_stamps_by_no_writer(tmp_path):
+    lines = [workers(33 if n == 900 else n, 41) for n in range(1_200)]
+    (tmp_path / "merged").mkdir()
+    (tmp_path / "one").mkdir()
+    assert gunicorn(tmp_path / "merged", lines, 'ordered_by = "stamp"\n').frame("flags").empty
+    assert len(gunicorn(tmp_path / "one", lines).frame("flags")) == 1
+
+
+def test_a_database_folds_line_breaks_itself(tmp_path):
+    stamps = (at(33 if n == 900 else n)[:-1].replace("T", " ") for n in range(1_200))
+    lines = [f"{stamp}.108 UTC [4242] LOG:  checkpoint starting: time" for stamp in stamps]
+    (tmp_path / "db.log").write_text("\n".join(lines) + "\n")
+    (tmp_path / "case.toml").write_text('[[source]]\npath = "db.log"\nformat = "postgresql_stderr"\n')
+    case = analysis.investigate(str(tmp_path), "test")
+    assert len(case.frame("records")) == 1_200 and case.frame("flags").empty
+
+
+def test_a_line_break_that_json_escapes_forges_nothing(tmp_path):
+    lines = [f'{{"ts": "{at(33 if n == 900 else n)}", "message": "at work"}}' for n in range(1_200)]
+    (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
+    (tmp_path / "case.toml").write_text('[[source]]\npath = "a.log"\nformat = "json_lines"\n')
+    assert analysis.investigate(str(tmp_path), "test").frame("flags").empty
+
+
 def test_a_command_that_runs_once_is_no_forgery(tmp_path):
     lines = list(log_lines())
     lines[500:500] = [f"{lines[499][:20]} INFO jobs.management.commands.tidy removed 3 rows"] * 3
@@ -249,16 +308,10 @@ def test_a_command_that_runs_once_is_no_forgery(tmp_path):
 
 
 def test_a_worker_whose_buffer_is_written_out_late_is_no_forgery_and_a_forger_of_its_number_is(tmp_path):
-    def line(second, process):
-        return f"[2026-03-11 15:{second // 60:02d}:{second % 60:02d} +0000] [{process}] [INFO] at work"
-
     lines = []
     for second in range(1_200):
-        lines += [line(second, 41)]
-        lines += [line(second, 42)] if second % 10 == 0 and not 300 <= second < 400 else []
-        lines += [line(late, 42) for late in range(300, 310)] if second == 390 else []
-        lines += [line(33, 42)] if second == 900 else []
-    (tmp_path / "case.toml").write_text('[[source]]\npath = "error.log"\nformat = "gunicorn_error"\n')
-    (tmp_path / "error.log").write_text("\n".join(lines) + "\n")
-    case = analysis.investigate(str(tmp_path), "test")
-    assert told.flagged(case)["text"].tolist() == [line(33, 42)]
+        lines += [workers(second, 41)]
+        lines += [workers(second, 42)] if second % 10 == 0 and not 300 <= second < 400 else []
+        lines += [workers(late, 42) for late in range(300, 310)] if second == 390 else []
+        lines += [workers(33, 42)] if second == 900 else []
+    assert questions.flagged(gunicorn(tmp_path, lines))["text"].tolist() == [workers(33, 42)]

@@ -134,12 +134,31 @@ def written(tmp_path, text):
         ("fold = true", "fold = true\nmust_not = { level = 'INFO' }", "sample 1 is refused, by must_not"),
         ("fold = true", "fold = true\nprefix = '%p '", "has none of %m, %t and %n"),
         ("<level>", "<+level->", "only a value of its own can be padded"),
+        ("fold = true", "fold = true\nlevels = [30]", r"levels = \[30\]; wanted a list of texts"),
+        ("fold = true", "fold = true\nlevel_names = { I = 30 }", "level_names = .*; wanted a table of texts"),
+        ("fold = true", 'fold = true\nmust = { message = "\\u0000" }', "holds a NUL"),
+        ("[[sample]]", "[[foreign]]\nline = 5\n[[sample]]", "line = 5; wanted a text"),
+        ("[[sample]]", "[[sample]]\nwanted = { entity = 7 }", "wanted = .*; wanted a table of texts"),
     ],
 )  # fmt: skip
 def test_a_wrong_format_says_what_to_mend(tmp_path, old, new, says):
     assert old in TOML
     with pytest.raises(FormatError, match=rf"(?s)^own\.toml: .*{says}"):
         with_case(written(tmp_path, TOML.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("csv", "says"),
+    [
+        ("columns = ['logged_at', 'level']\ndelimiter = '||'", r"delimiter = '\|\|'; wanted one character"),
+        ("header = 5\nmap = { logged_at = 'ts' }", r"header = 5; wanted true, or"),
+        ("header = true", r"wants columns = \[…\], or header = true and \[csv\.map\]"),
+    ],
+)
+def test_a_table_that_cannot_be_cut_says_what_to_mend(tmp_path, csv, says):
+    text = TOML.replace("layout = '<logged_at> <level> <message>'", f"[csv]\n{csv}")
+    with pytest.raises(FormatError, match=rf"^own\.toml: \[csv\] {says}"):
+        with_case(written(tmp_path, text))
 
 
 def test_a_format_without_samples_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from analysis.case import Case, SourceSpec
 from analysis.evidence.detect import detect
 from analysis.evidence.formats import parse, shipped
+from analysis.evidence.recognise import recognise
 from analysis.store import open_loaded
 
 FORMATS = shipped()
@@ -174,10 +175,17 @@ def test_of_a_proxy_only_http_makes_requests(load):
     assert case.frame("sources")["quarantined"].tolist() == [1]
 
 
-def test_requests_go_before_a_generic_reading_of_a_few_lines_more():
-    assert best(STARTED + HTTP * 3) == "haproxy_http"
-    assert best(STARTED + CRON + HTTP * 3) == "syslog_rfc3164"
-    assert best(STARTED + CRON) == "syslog_rfc3164"
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (HTTP * 3, "syslog_rfc3164 > haproxy_http"),
+        (STARTED + HTTP * 3, "syslog_rfc3164 > haproxy_http"),
+        (STARTED + CRON + HTTP * 3, "syslog_rfc3164 > haproxy_http"),
+        (STARTED + CRON, "syslog_rfc3164"),
+    ],
+)
+def test_other_lines_beside_a_proxy_s_are_read_as_well_as_its_requests(text, name):
+    assert recognise(text.encode(), FORMATS)[0].reading.name == name
 
 
 def test_a_connection_of_nginx_stands_apart_from_the_message():

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.case import read_case
+from analysis.evidence.local_time import runs
+from analysis.evidence.years import utc_of
 from analysis.evidence.zones import EPOCH
 from analysis.store import open_loaded
 
@@ -94,6 +96,11 @@ def test_with_nothing_else_the_files_age_tells_the_year_and_that_is_said(loaded)
     case = loaded(sys_log=syslog("Dec 30 09:00:00", "Jan  2 09:00:00"), modified=dt.datetime(2025, 1, 2, 9))
     assert read(case) == ["2024-12-30 09:00:00", "2025-01-02 09:00:00"]
     assert "by the file's modification time; date = YYYY-MM-DD in case.toml would settle it" in doubts(case)
+
+
+@pytest.mark.parametrize(("seconds", "year"), [(10**12, 9999), (-(10**12), 1970), (1_772_700_000, 2026)])
+def test_a_files_age_beyond_the_calendar_is_no_error(seconds, year):
+    assert utc_of(seconds).year == year
 
 
 def test_a_leap_day_is_of_a_leap_year(loaded):
@@ -284,6 +291,12 @@ def test_no_order_is_claimed_across_a_doubtful_stamp(loaded):
     assert first.ends_from < second.starts_by < first.starts_by
 
 
+@pytest.mark.parametrize("zone", ["Z", " Z", "z", " UTC", "+00:00", " +0000", ""])
+def test_a_stamp_is_as_fine_as_its_digits_whatever_zone_stands_behind_them(loaded, zone):
+    case = loaded(a_log=[f'{{"ts": "2026-07-01T12:00:00.123{zone}"}}'])
+    assert case.frame("records")["resolution_us"].tolist() == [1_000]
+
+
 LEAP = "2017-01-01 00:00:00"
 
 
@@ -311,6 +324,10 @@ def test_what_looks_like_a_leap_second_is_no_stamp(loaded, stamp):
     toml = '[[source]]\npath = "a.log"\nformat = "json_lines"\n'
     case = loaded(toml, a_log=[f'{{"ts": "{stamp}"}}', '{"ts": "2016-12-31T23:59:59Z"}'])
     assert case.frame("quarantine")["line_no"].tolist() == [1]
+
+
+def test_days_far_apart_are_stretches_of_their_own():
+    assert runs([1, 2, 4, 7, 9, 2_900_000]) == [(1, 4), (7, 9), (2_900_000, 2_900_000)]
 
 
 def test_one_forged_year_does_not_make_the_zone_be_asked_for_every_day_since(loaded):

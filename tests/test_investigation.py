@@ -77,3 +77,13 @@ def test_a_folder_without_case_toml_is_looked_at(folder):
     (folder / "case.toml").unlink()
     case = analysis.open_case(folder)
     assert case.frame("requests")["user_id"].tolist() == ["ana"] * 5
+
+
+def test_requests_without_a_stamp_are_told_and_those_with_one_are_not(folder, tmp_path):
+    assert analysis.investigate(str(folder), "x").unstamped() == []
+    (tmp_path / "bare").mkdir()
+    asked = 'INFO:     127.0.0.1:34124 - "POST /api/jobs/7 HTTP/1.1" {}\n'
+    lines = (asked.format(status) for status in ("200 OK", "500 Internal Server Error"))
+    (tmp_path / "bare" / "web.log").write_text("".join(lines))
+    (told,) = analysis.investigate(str(tmp_path / "bare"), "x").unstamped()
+    assert told.claim.startswith("2 requests without a stamp, 1 of them failed")

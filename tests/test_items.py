@@ -147,6 +147,19 @@ def test_a_served_span_is_a_request_and_another_is_not(loaded):
     assert request["ends_from"] - request["starts_from"] == 100_000
 
 
+def test_a_span_without_a_start_does_not_take_those_beside_it_with_it(loaded):
+    whole, broken = span(1, 2), span(2, 2)
+    del broken["startTimeUnixNano"]
+    case = loaded(lines({"resourceSpans": [{"scopeSpans": [{"spans": [broken, whole]}]}]}), "otlp_spans")
+    assert case.frame("records")["message"].tolist() == ["span 1"]
+    assert case.frame("quarantine")["line_no"].tolist() == [1]
+
+
+def test_blanks_before_a_batch_are_no_matter():
+    line = " \t" + json.dumps(batch([log(1, "a"), log(2, "b")]))
+    assert [item["body"] for *_, item in items(line, LOGS)] == ["a", "b"]
+
+
 def test_an_exception_in_an_attribute_is_an_exception(loaded):
     trace = 'Traceback (most recent call last):\n  File "/app/a.py", line 1, in f\n    x()\nValueError: bad'
     case = loaded(lines(batch([log(1, "boom", exception_stacktrace=trace)])))

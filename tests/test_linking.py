@@ -7,9 +7,9 @@ import pytest
 from drawing import in_memory
 
 from analysis import engine
-from analysis.evidence.linking import load_links
-from analysis.schema import table
-from analysis.signals.linking import siblings
+from analysis.evidence.links import load_links
+from analysis.schema import TABLES, table
+from analysis.signals.linking import exceptions_by_evidence, siblings, statements_by_evidence
 
 MS = 1_000
 COMPLETE = "/api/jobs/complete"
@@ -73,10 +73,12 @@ def siblings_sql():
     return engine.to_sql(siblings(table("requests"), table("links")))
 
 
-def links_of(connection):
+def links_of(connection, flagged=()):
     """(request, error or statement, rule, confidence) of each link that the loader makes."""
     for name in ("links", "flags"):
         engine.create_table(connection, name)
+    for record_id in flagged:
+        connection.execute("INSERT INTO flags VALUES (?, 'out of order')", [record_id])
     load_links(connection)
     rows = connection.execute("SELECT * FROM links").df()
     assert not rows.isna().any().any()
@@ -87,6 +89,15 @@ def links_of(connection):
 def linked(requests, errors=(), statements=()):
     """The links of these requests, errors and statements."""
     return links_of(database(requests, errors, statements))
+
+
+def test_links_by_evidence_are_rows_of_the_promised_table():
+    given = {name: table(name) for name in ("requests", "records", "sources", "statements", "exceptions")}
+    requests, records, sources, statements, exceptions = given.values()
+    known = table("links")
+    ran = statements_by_evidence(requests, statements, statements, known)
+    raised = exceptions_by_evidence(requests, exceptions, records, sources, statements, known)
+    assert ran.schema() == raised.schema() == TABLES["links"]
 
 
 # errors
@@ -251,6 +262,23 @@ def test_two_errors_of_the_only_request_that_failed_are_both_its():
     lines = [error(1, 1), error(2, 1)]
     found = linked([request(1, 1100, 1150, status=500)], lines)
     assert [link[3] for link in found] == [0.99, 0.99]
+
+
+def test_a_failed_statement_whose_own_request_is_in_doubt_decides_nothing():
+    both = [request(1, 1100, 1150, status=500, user="ann"), request(2, 1100, 1200, status=500, user="bob")]
+    insert = statement(1, "s1", 1110, "INSERT 4521", kind="insert", sqlstate="23505")
+    found = linked(both, [error(1, 1)], [insert])
+    assert [link for link in found if link[1] == 101] == [(n, 101, "ambiguous", 0.5) for n in (1, 2)]
+    alone = linked([both[0], both[1] | {"status": 200}], [error(1, 1)], [insert])
+    assert (1, 101, "path+key+status+time", 0.99) in alone
+
+
+def test_what_may_be_forged_is_linked_neither_by_the_id_that_it_carries_nor_by_evidence():
+    asked = [request(1, 1100, 1150, status=500, request_id="a")]
+    lines = [error(1, 1, request_id="a"), error(2, 1, logger="jobs.views")]
+    assert [link[:2] for link in links_of(database(asked, lines))] == [(1, 101), (1, 102)]
+    assert links_of(database(asked, lines), flagged=[101, 102]) == []
+    assert links_of(database(asked, lines), flagged=[1]) == []
 
 
 # partial ids
@@ -432,6 +460,15 @@ def test_a_session_that_mostly_serves_something_else_is_not_relied_on():
     elsewhere = [statement(n, "s1", 1200 + 20 * n, "SELECT 4521") for n in range(2, 9)]
     said = [statement(1, "s1", 1110, "SELECT 4521"), *elsewhere]
     assert linked(asked, statements=said) == [(1, 201, "session+entity+time", 0.198)]
+
+
+def test_sessions_of_two_databases_that_bear_one_number_are_two():
+    both = [request(1, 1100, 1150), request(2, 1100, 1150, entity="7", user="bob")]
+    said = [
+        statement(1, "41", 1110, "SELECT 4521"),
+        statement(2, "41", 1112, "SELECT 7", source_id=4),
+    ]
+    assert [link[:2] for link in linked(both, statements=said)] == [(1, 201), (2, 202)]
 
 
 def days(users, tokens):

@@ -198,3 +198,13 @@ def test_a_line_that_does_not_fit_is_said_to_and_an_unknown_format_is_refused(ca
     assert "does not fit" in capsys.readouterr().out
     assert main(["formats", "show", "nope"]) == 2
     assert "`python -m analysis formats` lists them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["formats"], ["formats", "show", "json_lines"]])
+def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(command):
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does
+    with os.fdopen(writing, "wb") as pipe:
+        whole = [sys.executable, "-m", "analysis", *command]
+        run = subprocess.run(whole, stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (run.returncode, run.stderr) == (141, b"")

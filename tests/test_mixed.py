@@ -2,13 +2,14 @@
 
 import io
 import random
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.case import Case, SourceSpec
-from analysis.evidence.formats import shipped
+from analysis.evidence.formats import parse, shipped
 from analysis.evidence.heads import EveryLine, Mask
 from analysis.evidence.nested import read_name
 from analysis.evidence.recognise import recognise
@@ -220,6 +221,14 @@ def test_pieces_of_any_size_give_the_same_records(lines, size, ends):
     assert [(number, text.rstrip("\r\n")) for number, text in got] == slowly(data)
 
 
+def test_blank_lines_cost_next_to_nothing():
+    data = b"1:x\n" + b"\n" * (1 << 19) + b"a"
+    start = time.process_time()
+    records, counts = cut(data, 1 << 22)
+    assert time.process_time() - start < 1
+    assert (records[0], records[1], counts.blank_lines) == ((1, "1:x"), ((1 << 19) + 2, "a"), 1 << 19)
+
+
 def test_a_format_that_takes_every_line_says_which_are_its_own_beside_another():
     head = read_name("combined_access + python_logging", FORMATS, "").head
     lines = [
@@ -232,3 +241,31 @@ def test_a_format_that_takes_every_line_says_which_are_its_own_beside_another():
     records, _ = cut("\n".join(lines).encode(), 1 << 16, head)
     assert [number for number, _ in records] == [1, 2, 7, 13]
     assert isinstance(FORMATS["combined_access"].head, EveryLine)
+
+
+@pytest.mark.parametrize("name", [name for name, fmt in FORMATS.items() if isinstance(fmt.head, EveryLine)])
+def test_a_format_that_takes_every_line_is_asked_for_none_that_cannot_fit(name):
+    fmt = FORMATS[name]
+    lines = [sample.line for sample in fmt.samples]
+    if fmt.json is not None:
+        lines += [f"  {line}" for line in lines]
+        lines += [
+            f'{{"{place[1:]}":{stamp}}}' for place in fmt.json["logged_at"] for stamp in ("1", '"1-1-1"')
+        ]
+    chance = random.Random(name)
+    for _ in range(100):
+        line = chance.choice(lines)
+        at = chance.randrange(len(line) + 1)
+        lines.append(line[:at] + line[at + chance.choice((1, 2, 8, 40)) :])
+    head = read_name(name, FORMATS, "").head
+    for line in lines:
+        batches = list(split(io.BytesIO(line.encode()), head, False))
+        assert batches[-1].counts.records or parse(fmt, line) is None, line
+
+
+@pytest.mark.parametrize("short", ["a", "{", " ", "[]", "{}", '"', '{"":', "\u00a0{"])
+def test_neighbours_that_are_no_object_are_one_stretch_of_quarantined_lines(loaded, short):
+    record = '{"ts":"2026-11-24T09:14:07Z","message":"m"}\n'
+    case = loaded(record + f"{short}\n" * 50 + f" {record}", "json_lines")
+    assert case.sql("SELECT line_no, line_count FROM quarantine").values.tolist() == [[2, 50]]
+    assert case.frame("records")["line_no"].tolist() == [1, 52]

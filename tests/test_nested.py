@@ -39,8 +39,8 @@ def journald(line):
 
 def cells(*row):
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(row)
-    return out.getvalue()
+    csv.writer(out, lineterminator="\n").writerow(row)  # which it then quotes in a cell
+    return out.getvalue().removesuffix("\n")
 
 
 WRAPPERS = {
@@ -128,6 +128,18 @@ def test_a_traceback_in_one_cell_folds_into_its_record(loaded):
     assert case.frame("exceptions")["type"].tolist() == ["django.db.utils.IntegrityError"] * 2
 
 
+def test_a_head_that_says_where_its_line_ends_is_found_in_a_record_of_several(loaded):
+    entry = FORMATS["mariadb_slow"].samples[0].line
+    inside = loaded(exported("cloudwatch_insights", [entry] * 2))
+    assert inside.frame("sources")["format"].tolist() == ["cloudwatch_insights > mariadb_slow"]
+    assert inside.sql("SELECT query FROM database_lines")["query"].notna().tolist() == [True] * 2
+    beside = loaded("\n".join([DJANGO.format(1, 1), entry]) + "\n", "python_logging + mariadb_slow")
+    assert beside.sql("SELECT query FROM stretches ORDER BY line_no")["query"].notna().tolist() == [
+        False,
+        True,
+    ]
+
+
 def test_wrapping_is_undone_three_deep(loaded):
     lines = [WRAPPERS["kubernetes_cri"](docker(GUNICORN.format(n, n))) for n in range(3)]
     case = loaded(exported("kibana_csv", lines))
@@ -155,6 +167,19 @@ def test_the_kind_and_the_bounds_come_of_the_stamp_that_is_used(loaded):
         plain.stamp.lag_us,
         1000,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks"),
+    [
+        ("journald_json > python_logging", "python_logging"),  # a zone
+        ("syslog_rfc3164 > python_logging", "syslog_rfc3164"),  # a year
+        ("syslog_rfc3164 > gunicorn_access_ms", "syslog_rfc3164"),
+        ("docker_json > uvicorn_default", "docker_json"),
+    ],
+)
+def test_what_is_settled_is_the_stamp_that_lacks_most(name, lacks):
+    assert read_name(name, FORMATS, "").unsettled == FORMATS[lacks].stamp
 
 
 def test_a_stamp_without_a_date_leaves_the_wrappers(loaded):

@@ -6,13 +6,14 @@ import hashlib
 import lzma
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from analysis.evidence.encodings import likely_utf16
-from analysis.evidence.reading import Damage, Missing, NotAFile, Unreadable, open_evidence
+from analysis.evidence.reading import SETTLED_S, Damage, Missing, NotAFile, Unreadable, open_evidence
 
 LOG = b"".join(
     b"2026-03-11T15:47:23.%06d GET /api/jobs/%d 200\n" % (n * 37 % 999_983, n * n) for n in range(5000)
@@ -299,6 +300,22 @@ def test_a_file_is_known_again_unless_another_took_its_name(tmp_path):
     path.rename(tmp_path / "app.log.1")
     written(tmp_path, LOG)
     assert not first.is_still(look())
+
+
+def test_a_writer_that_rests_within_a_line_is_waited_for_and_one_that_has_ended_is_not(tmp_path):
+    path = written(tmp_path, LOG[:-7])
+    with open_evidence(path) as opened, path.open("ab") as writer:
+        opened.read()
+        threading.Timer(0.03, lambda: os.write(writer.fileno(), LOG[-7:])).start()
+        assert "still being written" in (opened.cut() or "")
+    with open_evidence(written(tmp_path, LOG[:-7])) as opened:
+        opened.read()
+        assert opened.cut() is None
+    os.utime(path, (time.time(), time.time() - 1))
+    with open_evidence(path) as opened:
+        opened.read()
+        began = time.monotonic()
+        assert opened.cut() is None and time.monotonic() - began < SETTLED_S / 2
 
 
 def test_a_name_that_no_file_can_have_is_missing(tmp_path):

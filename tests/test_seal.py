@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import duckdb
 import pytest
 
@@ -84,6 +87,21 @@ def test_a_file_of_another_name_beside_the_database_does_not_break_the_seal(tmp_
     database.write_bytes(b"abc")
     (tmp_path / "case.duckdb-notes").touch()
     seal.check(manifest(database_sha256=seal.sha256(database)), database)
+
+
+def test_a_changed_parser_or_shipped_format_is_another_version_and_a_style_sheet_is_not(tmp_path):
+    package = tmp_path / "analysis"
+    shutil.copytree(Path(seal.__file__).parent.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    assert seal.version_of(package) == seal.SCHEMA_VERSION
+    (package / "report.css").write_text("")
+    (package / "evidence" / ".#raised.py").symlink_to("nobody@nowhere.1")  # what an editor leaves beside a file
+    assert seal.version_of(package) == seal.SCHEMA_VERSION
+    seen = {seal.SCHEMA_VERSION}
+    for name in ("evidence/raised.py", "evidence/formats/heroku.toml", "signals/correlate.py"):
+        (package / name).write_bytes((package / name).read_bytes() + b"# changed\n")
+        seen.add(seal.version_of(package))
+    (package / "evidence" / "raised.py").rename(package / "evidence" / "thrown.py")
+    assert len(seen | {seal.version_of(package)}) == 5
 
 
 def test_digests_depend_on_rows_and_not_on_their_order():

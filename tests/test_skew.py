@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import engine
@@ -10,10 +11,11 @@ from analysis.schema import table
 from analysis.signals.skew import contained, on_request_clock, skews, tightest
 from tests.skewed import BASE, HOUR, tables
 
+NAMES = ("requests", "statements", "links", "records", "sources")
+
 
 def found(given):
-    names = ("requests", "statements", "links", "records", "sources")
-    bounds = tightest(contained(*(table(name) for name in names)))
+    bounds = tightest(contained(*(table(name) for name in NAMES)))
     return skews(engine.in_memory(given).execute(engine.to_sql(bounds)).df())
 
 
@@ -53,6 +55,20 @@ def test_links_that_are_guessed_and_clocks_that_are_one_give_no_pair():
     guessed["links"]["confidence"] = 0.99
     same["sources"]["clock"] = "web"
     assert found(guessed) == [] and found(same) == []
+
+
+def test_a_statement_and_an_error_bound_the_offset_by_their_steps_and_by_the_writers_lag():
+    given = tables(random.Random(7), 1, 0)
+    given["requests"] = given["requests"].assign(starts_from=BASE, ends_by=BASE + 50_000)
+    given["statements"] = given["statements"].assign(started_us=BASE + 10_000, finished_us=BASE + 20_000)
+    given["records"]["logged_us"], given["records"]["resolution_us"] = BASE + 30_000, 100
+    given["sources"]["lag_us"] = 5_000
+    given["links"] = pd.concat(
+        [given["links"], given["links"].assign(to_record=0, to_table="exceptions")], ignore_index=True
+    )
+    pairs = engine.to_sql(contained(*(table(name) for name in NAMES)))
+    bounds = engine.in_memory(given).execute(pairs).df()[["low_us", "high_us"]].to_numpy().tolist()
+    assert sorted(bounds) == [[20_000 - 5_000 - 50_000, 10_999], [30_000 - 5_000 - 50_000, 30_099]]
 
 
 def test_many_pairs_are_bounded_as_a_few_are():

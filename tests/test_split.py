@@ -17,6 +17,7 @@ from analysis.evidence.split import (
     Batch,
     EveryLine,
     Head,
+    LongLine,
     Mask,
     Pattern,
     Quoted,
@@ -114,6 +115,8 @@ HEADS: list[tuple[Head, Callable[[bytes, bytes], bool]]] = [
     (Pattern(r"[^ ]*1$|2", reach=3), matches(rb"[^ ]*1$|2", 3)),
     (Pattern(r"(?s)..\r?$", reach=4), matches(rb"..\r?$", 4)),
     (Quoted(), lambda before, line: before.count(b'"') % 2 == 0),
+    (LongLine(3), lambda before, line: len(line) >= 3),
+    (LongLine(4, b"1\xc3"), lambda before, line: len(line) >= 4 and line[0] in b"1\xc3"),
 ]
 
 TOKENS = [

@@ -211,6 +211,8 @@ def test_a_class_tells_the_sqlstate_where_the_server_speaks_another_language():
         ("C:\\site\\jobs\\views.py", True),
         ("/srv/library/python_tools/a.py", True),
         ("/srv/venvoy/a.py", True),
+        ("/app/vendor/views.py", True),
+        ("/app/vendor/github.com/lib/pq/conn.go", False),
         ("/app/venv/lib/python3.12/django/db/models/base.py", False),
         ("/usr/lib/python3/dist-packages/x.py", False),
         ("/opt/app/.venv/x.py", False),
@@ -264,6 +266,7 @@ def test_with_no_frame_in_the_application_all_frames_count():
         ": d",
         "Key (",
         'E: duplicate key value violates unique constraint "',
+        "A: " + "ERROR: " * 30 + 'b) duplicate key value violates unique constraint "u"\n',
     ],
 )
 @pytest.mark.parametrize("start", ["", HEADER + '  File "a", line 1, in f\n', HEADER + "E: "])

@@ -21,7 +21,6 @@ from analysis.evidence.layout import Layout
 from analysis.evidence.probe import bound_to, cut, fitting
 
 PEEK_LINES: Final = 200
-ENOUGH: Final = 0.75  # of what a generic format reads: so much of it as requests is worth more
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Candidate:
     format: Format
     fits: int
     of: int
-    reason: str
 
 
 class Peek:
@@ -62,26 +60,15 @@ def detect(head: bytes, formats: Mapping[str, Format], whole: bool = False) -> l
     """Which formats a file's first bytes fit, best first; whole: they are all of it.
 
     The one that reads most records wins; among equals the one with fewer lines left over, then a specific one
-    before a generic one and one that reads stamps before one that does not. An access format that reads at least
-    ENOUGH of what a generic one does goes before it. Lines folded into a record count for nothing, so a traceback
-    cannot mislead.
+    before a generic one and one that reads stamps before one that does not. Lines folded into a record count for
+    nothing, so a traceback cannot mislead.
     """
     peek = Peek(first_lines(head, whole))
     found = [try_format(fmt, peek) for fmt in formats.values() if not fmt.explicit]
-    ranked = sorted(
+    return sorted(
         (candidate for candidate in found if candidate.fits),
         key=lambda each: (-each.fits, each.of, *_rank(each.format), each.format.name),
     )
-    return _requests_first(ranked)
-
-
-def _requests_first(ranked: list[Candidate]) -> list[Candidate]:
-    """An access format that reads most records goes before a generic one that reads more of them, but no requests."""
-    if not ranked or ranked[0].format.kind != "generic":
-        return ranked
-    enough = ranked[0].fits * ENOUGH
-    access = [each for each in ranked if each.format.kind == "access" and each.fits >= enough]
-    return access + [each for each in ranked if each not in access]
 
 
 def _rank(fmt: Format) -> tuple[bool, bool]:
@@ -94,7 +81,7 @@ def try_format(fmt: Format, peek: Peek) -> Candidate:
     texts, left_over = peek.cut(fmt)
     fits = sum(fitting(fmt, texts)) if may_fit(fmt, texts) else 0
     of = len(texts) + left_over - sum(fmt.csv is not None and is_directive(fmt.csv, text) for text in texts)
-    return Candidate(fmt, fits, of, f"{fits} of the first {of} records fit {fmt.name}")
+    return Candidate(fmt, fits, of)
 
 
 def may_fit(fmt: Format, texts: Sequence[str]) -> bool:

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-LONGEST_LINE: Final = 4_096
+from analysis.evidence.go_traces import panic
+from analysis.evidence.trace_tree import LONGEST_LINE
+
 FRAME: Final = re.compile(
     r"\s*at \S.{0,2000}\)(?: .{0,500})?$|\s+at \S"  # Java, JavaScript
     r"|\s*\.\.\. \d{1,9} (?:more|common|lines matching)"
@@ -16,7 +18,6 @@ RAISED: Final = re.compile(r"[^\s:][^:]{0,1000}:\d{1,9}:in [`']")
 
 LINK: Final = re.compile(r"\s*(?:Caused by|Suppressed|Wrapped by): |\s+\[(?:cause|errors)\]: ")
 CLOSING: Final = re.compile(r"\s*[}\]],?$|\s+[\w']{1,50}: .{0,2000},?$")
-PANIC: Final = re.compile(r"(?:.{0,1000}?[\s:\]])?(?:panic|fatal error): |.{0,1000}?http: panic serving ")
 GOROUTINE: Final = re.compile(r"goroutine \d{1,19} .{0,200}\]:$|\[signal |\s+panic: ")
 CALL: Final = re.compile(
     r"(?:created by )?[\w./*()·\[\]{},~%@+-]{1,500}\(.{0,1000}\)(?: in goroutine \d{1,19})?$|created by \S"
@@ -31,7 +32,7 @@ def goes_on(lines: list[str], line: str) -> bool:
         return True
     if RAISED.match(line):
         return FRAME.match(lines[-1][:LONGEST_LINE]) is not None
-    if PANIC.match(lines[0]):
+    if panic(lines[0][:LONGEST_LINE]) is not None:
         return not line.strip() or GOROUTINE.match(line) is not None or CALL.match(line) is not None
     if REPORTED.match(lines[0]):  # Rails: blank lines around, and the DETAIL of an error's message
         return not line.strip() or line.startswith(("DETAIL:", "Causes:")) or len(lines) == 1

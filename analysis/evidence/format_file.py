@@ -6,7 +6,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from analysis.evidence.format_parts import FormatError, known, must, names, one_of, regex, several, switches
+from analysis.evidence.format_parts import (
+    FormatError,
+    known,
+    must,
+    names,
+    one_of,
+    pointer,
+    regex,
+    several,
+    switches,
+    table,
+    texts,
+)
 from analysis.evidence.layout import Layout, LayoutError, read_layout
 from analysis.evidence.pg_prefix import LEVELS as PG_LEVELS
 from analysis.evidence.pg_prefix import BadPrefix, read_prefix
@@ -21,23 +33,13 @@ NEEDED: Final = ("title", "url", "kind", "head", "fold", "stamp", "sample", "for
 WRAPPABLE: Final = ("message",)
 HOW: Final = ("layout", "regex", "json", "csv")
 MAY: Final = (
-    "duration",
-    "inside",
-    "must",
-    "must_not",
-    "levels",
-    "level_names",
-    "ansi",
-    "whole",
-    "explicit",
-    "wraps",
-    "prefix",
-    "items",
+    *("duration", "inside", "must", "must_not", "levels", "level_names"),
+    *("ansi", "whole", "explicit", "wraps", "prefix", "items"),
 )
 SWITCHES: Final = ("fold", "whole", "explicit", "ansi")
 KEYS: Final = {*NEEDED, *HOW, *MAY}
+TEXTS: Final = ("title", "url", "layout", "regex", "prefix")
 STAMP_KEYS: Final = {"format", "marks", "resolution_us", "lag_us", "zone", "inherit"}
-CSV_KEYS: Final = {"columns", "optional", "delimiter", "header", "map"}
 SAMPLE_KEYS: Final = {"line", "row", "source", "wanted", "header"}
 LEVELS: Final = (
     *("TRACE", "DEBUG", "VERBOSE", "INFO", "NOTICE", "SUCCESS", "WARN", "WARNING", "ERR", "ERROR", "CRIT"),
@@ -108,9 +110,8 @@ class Format:
     ansi: bool = False  # layout and regex see the line without its colours
     explicit: bool = False  # looks like another format: chosen by name only
     wraps: str | None = None  # the field that holds a line which somebody else wrote, if any
-    items: tuple[
-        str, ...
-    ] = ()  # JSON: the keys that lead to the lists whose elements are the records of a line
+    # JSON: the keys that lead to the lists whose elements are the records of a line
+    items: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
     foreign: tuple[str, ...] = ()
 
@@ -145,8 +146,8 @@ def load(path: Path) -> Format:
 
 def _format(name: str, data: Mapping[str, Any]) -> Format:
     known(data, KEYS, "")
-    if "prefix" in data:
-        data = _by_prefix(data)
+    texts(data, "", TEXTS, ("levels", "items"), ("must", "must_not", "level_names"))
+    data = _by_prefix(data) if "prefix" in data else data
     missing = [key for key in NEEDED if not data.get(key) and data.get(key) is not False]
     if missing:
         raise FormatError(f"lacks {', '.join(missing)}")
@@ -181,7 +182,7 @@ def _format(name: str, data: Mapping[str, Any]) -> Format:
         wraps=_wraps(data.get("wraps")),
         items=tuple(data.get("items", ())),
         samples=tuple(map(_sample, data["sample"])),
-        foreign=tuple(each["line"] for each in data["foreign"]),
+        foreign=tuple(map(_foreign, data["foreign"])),
     )
 
 
@@ -259,15 +260,13 @@ def _json(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _csv(given: Mapping[str, Any]) -> Csv:
-    known(given, CSV_KEYS, "[csv] ")
+    table(given)
     shared = {key: given[key] for key in ("optional", "delimiter") if key in given}
-    if given.get("header"):
+    if header := given.get("header"):
         named = {name: tuple(each.lower() for each in several(cells)) for name, cells in given["map"].items()}
         names(named)
-        directive = "" if given["header"] is True else given["header"]
+        directive = "" if header is True else header
         return Csv(named=named, directive=directive, **shared)
-    if not given.get("columns"):
-        raise FormatError("[csv] wants columns = […], or header = true and [csv.map]")
     names(name for name in given["columns"] if name != "_")
     return Csv(tuple(given["columns"]), **shared)
 
@@ -276,6 +275,7 @@ def _inside(given: Mapping[str, Any]) -> Inside:
     known(given, {"field", "layout", "regex"}, "[[inside]] ")
     if "field" not in given or len(given) == 1:
         raise FormatError("[[inside]] wants field, and layout or regex")
+    texts(given, "[[inside]] ", given)
     layout = read_layout(given["layout"]) if "layout" in given else None
     return Inside(given["field"], layout, regex(given.get("regex")))
 
@@ -285,11 +285,14 @@ def _sample(given: Mapping[str, Any]) -> Sample:
     missing = sorted({"line", "row", "source"} - set(given))
     if missing:
         raise FormatError(f"[[sample]] lacks {', '.join(missing)}")
+    texts(given, "[[sample]] ", ("line", "header", "source"), named=("wanted",))
+    if not isinstance(given["row"], dict):
+        raise FormatError(f"[[sample]] row = {given['row']!r}; wanted a table of what is read")
     return Sample(
         given["line"], given["row"], given.get("wanted", {}), given.get("header", ""), given["source"]
     )
 
 
-def pointer(key: str) -> str:
-    """A JSON pointer to a key of the outermost object; a pointer stays what it is. Source: RFC 6901, section 3."""
-    return key if key.startswith("/") else "/" + key.replace("~", "~0").replace("/", "~1")
+def _foreign(given: Mapping[str, Any]) -> str:
+    texts(given, "[[foreign]] ", ("line",))
+    return str(given["line"])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+CSV_KEYS: Final = {"columns", "optional", "delimiter", "header", "map"}
 NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -60,6 +61,11 @@ def several(given: str | list[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
+def pointer(key: str) -> str:
+    """A JSON pointer to a key of the outermost object; a pointer stays what it is. Source: RFC 6901, section 3."""
+    return key if key.startswith("/") else "/" + key.replace("~", "~0").replace("/", "~1")
+
+
 def known(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
     unknown = sorted(set(table) - set(keys))
     if unknown:
@@ -69,6 +75,45 @@ def known(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
 def one_of(value: Any, words: Iterable[str], what: str) -> None:
     if value not in words:
         raise FormatError(f"{what} = {value!r}; wanted one of {', '.join(words)}")
+
+
+def texts(
+    table: Mapping[str, Any],
+    where: str,
+    one: Iterable[str] = (),
+    several: Iterable[str] = (),
+    named: Iterable[str] = (),
+) -> None:
+    """Raises: FormatError where a key of `one` is no text, one of `several` no list of them, of `named` no table."""
+    for keys, wanted, fits in (
+        (one, "a text in quotes", _is_text),
+        (several, "a list of texts", lambda value: isinstance(value, list) and all(map(_is_text, value))),
+        (
+            named,
+            "a table of texts",
+            lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+        ),
+    ):
+        for key in keys:
+            if key in table and not fits(table[key]):
+                raise FormatError(f"{where}{key} = {table[key]!r}; wanted {wanted}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def table(given: Mapping[str, Any]) -> None:
+    """Raises: FormatError where [csv] does not say how a line is cut into columns."""
+    known(given, CSV_KEYS, "[csv] ")
+    texts(given, "[csv] ", ("delimiter",))
+    delimiter, header = given.get("delimiter", ","), given.get("header", False)
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise FormatError(f"[csv] delimiter = {delimiter!r}; wanted one character, and no quote or newline")
+    if not isinstance(header, bool | str):
+        raise FormatError(f"[csv] header = {header!r}; wanted true, or what a line of names begins with")
+    if "map" not in given if header else not given.get("columns"):
+        raise FormatError("[csv] wants columns = […], or header = true and [csv.map]")
 
 
 def switches(table: Mapping[str, Any], keys: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ import duckdb
 from analysis.evidence.detect import Candidate, Peek, detect, try_format
 from analysis.evidence.extract import to_select
 from analysis.evidence.format_file import Format, FormatError, Sample, load, with_prefix
+from analysis.evidence.layout import LayoutError
 from analysis.evidence.pg_prefix import BadPrefix
 from analysis.evidence.probe import bound_to, cut, parse, rows
 
@@ -100,7 +101,7 @@ def _as_sample(fmt: Format, sample: Sample, where: str, which: str) -> dict[str,
     try:
         texts, left_over = cut(fmt.head, fmt.fold, sample.line.encode())
         read = rows(fmt, texts, sample.wanted) if texts else []
-    except duckdb.Error as error:
+    except (duckdb.Error, LayoutError) as error:
         raise FormatError(f"{where}: {which} cannot be read: {error}") from error
     if len(read) != 1 or left_over:
         raise FormatError(

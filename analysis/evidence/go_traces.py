@@ -14,7 +14,7 @@ PANIC: Final = re.compile(r"(?:^|.{0,1000}?[\s:\]])(panic|fatal error): (.*)$")
 SERVING: Final = re.compile(r".{0,1000}?http: panic serving [^\s]{1,200}: (.*)$")
 GOROUTINE: Final = re.compile(r"goroutine \d{1,19}(?: .{0,200})? ?\[[^\]]{1,200}\]:$")
 CALL: Final = re.compile(
-    r"(?:created by )?([\w./*()·\[\]{},~%@+-]{1,500}?)(?:\([^()]*(?:\(\.\.\.\))?[^()]*\))?(?: in goroutine \d{1,19})?$"
+    r"(?:created by )?([\w./*()·\[\]{},~%@+-]{1,500}?)(?:\([^()]*(?:\(\.\.\.\)[^()]*)?\))?(?: in goroutine \d{1,19})?$"
 )
 PLACE: Final = re.compile(r"\s+(\S{1,1000}\.(?:go|s)):(\d{1,9})(?: \+0x[0-9a-f]{1,16})?$")
 RUNTIME: Final = "runtime error: "
@@ -67,7 +67,7 @@ def frames(lines: list[str]) -> list[Frame]:
             call = CALL.match(line)
         elif call is not None:
             file, function = place[1], call[1]
-            own = in_app(file) and not function.startswith(("runtime.", "panic"))
+            own = in_app(file) and function != "panic" and not function.startswith("runtime.")
             found.append(Frame(file, int(place[2]), function, "", own))
             call = None
     return found

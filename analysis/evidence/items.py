@@ -47,7 +47,7 @@ def items(text: str, path: Sequence[str]) -> list[tuple[int, int, dict[str, Any]
     try:
         said = [flat(item, around) for item, *around in _reached(json.loads(text), path)]
         places: list[tuple[int, int]] = []
-        _find(text, 0, path, places)
+        _find(text, _skip(text, 0), path, places)
         return [(start, end, item) for (start, end), item in zip(places, said, strict=True)]
     except (
         ValueError,

@@ -24,6 +24,9 @@ OMITTED: Final = re.compile(r"\s+\.\.\. (\d{1,6}) (?:more|common frames omitted)
 MOST_BACK: Final = 50
 """Lines that a message may have before its first frame."""
 
+MOST_SHARED: Final = 1_024
+"""Frames that a trace may omit: a JVM keeps no more of one stack (java, -XX:MaxJavaStackTraceDepth)."""
+
 LIBRARIES: Final = (
     *("java.", "javax.", "jdk.", "sun.", "com.sun.", "jakarta.", "kotlin.", "kotlinx.", "scala.", "groovy."),
     *("org.springframework.", "org.apache.", "org.hibernate.", "org.eclipse.", "org.postgresql.", "org.h2."),
@@ -74,32 +77,40 @@ def read(top: Node, lines: list[str]) -> Node:
     """The outermost exception with all that the lines below its message say."""
     current, in_message = top, False
     around: list[Node] = [top]  # of each indentation the last exception, the least indented first
-    outer: dict[int, Node] = {}  # whose frames a cause shares
     for line in lines:
         if link := LINKED.match(line):
             made = Node(link[2], [link[3] or ""], indent_of(line))
             current, in_message = made, True
-            top = linked(link[1], made, around, top, outer)
+            top = linked(link[1], made, around, top)
         elif frame := AT.match(line):
             in_message = False
             current.frames.append(as_frame(frame))
         elif omitted := OMITTED.match(line):
             in_message = False
-            shared = outer[id(current)].frames if id(current) in outer else []
-            current.frames += shared[max(0, len(shared) - int(omitted[1])) :]
+            current.omitted = min(int(omitted[1]), MOST_SHARED)
         elif in_message:
             current.message.append(line)
         elif line.strip():
             break
+    fill_in(top)
     return top
 
 
-def linked(how: str, made: Node, around: list[Node], top: Node, outer: dict[int, Node]) -> Node:
+def fill_in(top: Node) -> None:
+    """Give causes and suppressed exceptions the frames that the trace omits: the last ones of that around them."""
+    left = [top]
+    while left:
+        node = left.pop()
+        for inner in [*node.members, *([node.cause] if node.cause else [])]:
+            inner.frames += node.frames[max(0, len(node.frames) - inner.omitted) :]
+            left.append(inner)
+
+
+def linked(how: str, made: Node, around: list[Node], top: Node) -> Node:
     """Tie a new exception to the one that it caused, or that suppressed it; the outermost one after that."""
     while len(around) > 1 and around[-1].indent > made.indent:
         around.pop()
     near = around[-1]
-    outer[id(made)] = near
     if how == "Suppressed":
         if near.indent == made.indent and len(around) > 1:
             around.pop()

@@ -8,7 +8,7 @@ from analysis.evidence.heads import EveryLine, Head, Mask, Pattern, Quoted
 from analysis.evidence.layout import literal
 from analysis.evidence.nested import Reading, is_dated
 from analysis.evidence.shared import head_beside
-from analysis.evidence.sql import HEAD_LINE
+from analysis.evidence.sql import head_line
 
 STAMPED: Final = ("zoned", "logged_us", "resolution_us")
 VALUES: Final = (*TEXTS, "status", "xid", "duration_us", "duration_step_us")
@@ -61,7 +61,7 @@ def _subject(reading: Reading, number: int) -> str:
 
 
 def _begins(head: Head, text: str) -> list[str]:
-    """Whether a text begins as a record of the head does: what the splitter asks of a file's lines."""
+    """Whether a text's first line begins a record of the head: what the splitter asks of a file's lines."""
     match head:
         case EveryLine() | Quoted():
             return []
@@ -72,7 +72,7 @@ def _begins(head: Head, text: str) -> list[str]:
         case _:
             raise TypeError(f"{head} has no regex")
     anchored = literal(rf"\A(?:{starts})")
-    return [f"regexp_matches(left({text}, {REGEX_CAP}), {anchored})"]
+    return [f"regexp_matches(left({head_line(text)}, {REGEX_CAP}), {anchored})"]
 
 
 def _as_regex(mask: str) -> str:
@@ -100,7 +100,7 @@ def _fragments(reading: Reading, must: str) -> dict[str, str]:
     is_fragment = f"coalesce(NOT ({' OR '.join(heads)}), false)"
     kept = f"({must} OR {is_fragment})"
     message = f"CASE WHEN {must} THEN {_first_fitting([*range(len(reading.parts))], 'message')} "
-    message += f"WHEN {is_fragment} THEN {HEAD_LINE.replace('text', 'raw_text')} END"
+    message += f"WHEN {is_fragment} THEN {head_line('raw_text')} END"
     return {"parsed": kept, "stamp_ok": kept, "message": message}
 
 

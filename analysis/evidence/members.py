@@ -150,7 +150,7 @@ def tar_members(ground: Ground) -> Iterator[Member]:
                 return
             told |= _extended(kind, ground.read_at(data, size))
         else:
-            size = int(told["size"]) if told.get("size", "").isdecimal() else size
+            size = int(told["size"]) if re.fullmatch("[0-9]{1,19}", told.get("size", "")) else size
             if kind not in (b"g", b"K", b"5"):
                 yield _tar_member(told.get("path") or _name(header), kind, data, size)
             told = {} if kind not in (b"g", b"K") else told

@@ -12,7 +12,7 @@ from analysis.case import CaseError
 from analysis.evidence.format_file import Csv, Format
 from analysis.evidence.heads import Head
 from analysis.evidence.probe import bound_to
-from analysis.evidence.shared import Shared, head_beside
+from analysis.evidence.shared import Shared, head_alone, head_beside
 from analysis.evidence.stamps import Stamp
 
 MOST_WRAPPERS: Final = 3
@@ -53,7 +53,7 @@ class Reading:
     @property
     def head(self) -> Head:
         if len(self.outer) == 1:
-            return self.outer[0].head
+            return head_alone(self.outer[0])
         return Shared(tuple((head_beside(fmt), fmt.fold) for fmt in self.outer))
 
     @property
@@ -110,11 +110,6 @@ def bound(reading: Reading, head: bytes) -> Reading:
 def is_dated(fmt: Format) -> bool:
     """Whether a stamp of the format is an instant or a local reading, and no mere time of day."""
     return fmt.stamp.format != "none" and not fmt.stamp.time_only and not fmt.stamp.yearless
-
-
-def plain(fmt: Format) -> Reading:
-    """A source of one format."""
-    return Reading((), (fmt,))
 
 
 def read_name(name: str, formats: Mapping[str, Format], where: str) -> Reading:

@@ -10,7 +10,7 @@ from analysis.evidence.raised import Frame, Raised, in_app
 from analysis.evidence.trace_tree import Node, indent_of, lines_of, listed
 
 AT: Final = re.compile(
-    r"\s*at (?:async |new )*(?:(.{1,500}) \()?([^()\s][^()]{0,1000}?):(\d{1,9}):(\d{1,9})\)?(?: \{)?$"
+    r"\s*at (?:async )?(?:new )?(?:(.{1,500}) \()?([^()\s][^()]{0,1000}?):(\d{1,9}):(\d{1,9})\)?(?: \{)?$"
 )
 PLACELESS: Final = re.compile(
     r"\s+at (?:.{1,500} \()?(?:<anonymous>|native|index \d{1,9})\)?(?: \{)?$|\s+\.\.\. \d{1,9} lines matching"

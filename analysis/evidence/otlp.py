@@ -19,16 +19,16 @@ def flat(item: Mapping[str, Any], around: Sequence[Mapping[str, Any]]) -> dict[s
     that was served, so that a request which the application made itself is not taken for one.
     """
     attributes = _object(item.get("attributes"))
-    found = {
-        key: value for key, value in item.items() if (key, str(value)) != ("timeUnixNano", "0")
-    }  # 0: unknown
+    found = dict(item)
+    if str(item.get("timeUnixNano")) == "0":  # unknown
+        del found["timeUnixNano"]
     found["attributes"] = attributes
     for element in around:
         found |= {"resource": _object(element["resource"].get("attributes"))} if "resource" in element else {}
         found |= {"scope": element["scope"].get("name")} if "scope" in element else {}
     if "body" in item:
         found["body"] = _plain(item["body"])
-    if "endTimeUnixNano" in item:
+    if item.keys() >= {"startTimeUnixNano", "endTimeUnixNano"}:
         found["durationMicros"] = (int(item["endTimeUnixNano"]) - int(item["startTimeUnixNano"])) / 1000
     if item.get("kind") in SERVER:
         found["server"] = attributes

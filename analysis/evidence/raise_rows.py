@@ -16,7 +16,10 @@ from analysis.evidence.tracebacks import exceptions
 
 Connection = duckdb.DuckDBPyConnection
 
-AT_ONCE: Final = 10_000
+AT_ONCE: Final = 100
+"""Records whose texts are held at once: each may have a megabyte."""
+
+FRAMES_AT_ONCE: Final = 20_000
 BEFORE: Final = 20
 AFTER: Final = 600
 """Records around a piece of a trace among which the others are looked for."""
@@ -59,7 +62,8 @@ EXCEPTIONS: Final = pa.schema(
 
 def load_exceptions(connection: Connection) -> None:
     """Read the stack traces and database errors in the records' texts into `exceptions`."""
-    broken = load_whole(connection)
+    broken: list[int] = []
+    insert_exceptions(connection, whole(connection, broken))
     scattered = connection.execute(sql.SCATTERED, {"frame": FRAME}).fetchall()
     pieces = sorted(
         [*((number - BEFORE, number + AFTER) for number in broken), *(near(row[0]) for row in scattered)]
@@ -68,20 +72,29 @@ def load_exceptions(connection: Connection) -> None:
         load_stitched(connection, pieces)
 
 
-def load_whole(connection: Connection) -> list[int]:
-    """Load the exceptions that one record holds; the records whose trace has no end there."""
+def whole(connection: Connection, broken: list[int]) -> Iterator[dict[str, Any]]:
+    """The rows of the exceptions that one record holds; into `broken` go the records whose trace has no end there."""
     reader = connection.cursor()
     reader.execute(sql.RAISED, {"shows": SHOWS})
-    broken: list[int] = []
     while texts := reader.fetchmany(AT_ONCE):
-        rows: list[dict[str, Any]] = []
         for record_id, text in texts:
             found = exceptions(text)
-            rows += exception_rows(record_id, record_id, found)
+            yield from exception_rows(record_id, record_id, found)
             if any(one.type is None for one in found) or (not found and HEADER in text):
                 broken.append(record_id)
-        insert_table(connection, "exceptions", pa.Table.from_pylist(rows, schema=EXCEPTIONS))
-    return broken
+
+
+def insert_exceptions(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Insert rows of `exceptions`, so many at once that their frames take little memory."""
+    batch: list[dict[str, Any]] = []
+    frames = 0
+    for row in rows:
+        batch.append(row)
+        frames += 1 + len(row["frames"])
+        if frames >= FRAMES_AT_ONCE:
+            insert_table(connection, "exceptions", pa.Table.from_pylist(batch, schema=EXCEPTIONS))
+            batch, frames = [], 0
+    insert_table(connection, "exceptions", pa.Table.from_pylist(batch, schema=EXCEPTIONS))
 
 
 def near(record_id: int) -> tuple[int, int]:
@@ -107,12 +120,11 @@ def load_stitched(connection: Connection, pieces: Sequence[tuple[int, int]]) -> 
     connection.register("stitched", pa.table({"record_id": pa.array(used, pa.int64())}))
     connection.execute(sql.DROP_STITCHED)
     connection.unregister("stitched")
-    rows = [
-        row
-        for one in sorted(found, key=lambda each: each.record_id)
-        for row in exception_rows(one.record_id, one.record_ids[-1], one.exceptions)
-    ]
-    insert_table(connection, "exceptions", pa.Table.from_pylist(rows, schema=EXCEPTIONS))
+    ordered = sorted(found, key=lambda each: each.record_id)
+    insert_exceptions(
+        connection,
+        (row for one in ordered for row in exception_rows(one.record_id, one.record_ids[-1], one.exceptions)),
+    )
 
 
 def merged(pieces: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,8 @@ from analysis.evidence.pgerrors import sqlstate_of_class
 
 LIBRARY: Final = re.compile(
     r"(?:^|/)(?:site-packages|dist-packages|lib(?:64)?/python\d[\d.]*|python\d[\d.]*/lib|\.?v(?:irtual)?env"
-    r"|node_modules|go/pkg/mod|vendor|go(?:lang)?(?:/[\d.]+/libexec)?/src/(?:pkg/)?(?:runtime|net|database|internal|text)"
+    r"|node_modules|go/pkg/mod|vendor(?!/.*\.py$)"  # Go's and Ruby's; a package of Python's may have the name
+    r"|go(?:lang)?(?:/[\d.]+/libexec)?/src/(?:pkg/)?(?:runtime|net|database|internal|text)"
     r"|(?:libexec|go-\d[\d.]*)/src|gems|ruby/\d[\d.]*|lib/ruby)/",
     re.IGNORECASE,
 )

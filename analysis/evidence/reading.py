@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,6 +23,9 @@ __all__ = ["Damage", "Missing", "NotAFile", "Opened", "Unopenable", "Unreadable"
 READ_AHEAD: Final = 1 << 20
 FINGERPRINT: Final = 1 << 10
 """Bytes of a file's beginning by which it is known again."""
+
+SETTLED_S: Final = 0.1
+"""A file that was written to more lately may be in the middle of a line: its writer is given as long to go on."""
 
 # A FIFO put in place of the file between stat and open must not make the open wait.
 OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -74,7 +78,7 @@ class Raw(Protocol):
 
     def readinto(self, buffer: memoryview, /) -> int | None: ...
     def grown(self) -> bool:
-        """Whether more lies there by now than `size`."""
+        """Whether more lies there by now than `size`, or comes in a moment."""
 
     def why_short(self) -> str:
         """Why it ended before `size`."""
@@ -96,7 +100,12 @@ class PlainFile(io.FileIO):
         self.seek(0)
 
     def grown(self) -> bool:
-        return os.fstat(self.fileno()).st_size > self.size
+        until = time.monotonic() + SETTLED_S  # and not longer, should the clock of the file's system be ahead
+        while (state := os.fstat(self.fileno())).st_size <= self.size:
+            if time.time() - state.st_mtime > SETTLED_S or time.monotonic() > until:
+                return False
+            time.sleep(SETTLED_S / 20)
+        return True
 
     def why_short(self) -> str:
         return "the file was cut shorter while it was read"

@@ -8,17 +8,21 @@ from typing import Any, Final
 
 import duckdb
 
-from analysis.evidence import overlaps, sql, sql_instants
 from analysis.schema import TABLES
 
-STATEMENTS: Final = sorted(
-    (name, str(text))
-    for module in (sql, sql_instants, overlaps)
-    for name, text in vars(module).items()
-    if name.isupper()
-)
-SCHEMA_VERSION: Final = hashlib.sha256(repr((TABLES, STATEMENTS)).encode()).hexdigest()[:16]
-"""Of the promised tables and the SQL that fills them: a database made by other ones is loaded again."""
+
+LOADING: Final = ("*.py", "evidence/**/*.py", "evidence/**/*.toml", "signals/**/*.py")
+
+
+def version_of(package: Path) -> str:
+    """16 hex digits over every module and format file that may decide what a load makes."""
+    files = sorted(file for kind in LOADING for file in package.glob(kind) if file.is_file())
+    told = [(file.relative_to(package).as_posix(), file.read_bytes()) for file in files]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+SCHEMA_VERSION: Final = version_of(Path(__file__).parent.parent)
+"""Of the kit's code and formats as they are installed: a database made by other ones is loaded again."""
 
 MANIFEST = "case.manifest.json"
 

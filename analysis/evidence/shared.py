@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from analysis.evidence.format_file import Format
-from analysis.evidence.heads import EveryLine, Head, Pattern
+from analysis.evidence.heads import EveryLine, Head, LongLine, Pattern
 from analysis.evidence.layout import Layout
 from analysis.evidence.views import CR, LF, Bools, Bytes, Ints
 
@@ -50,17 +50,17 @@ class Shared:
     def after(self, chunk: Bytes) -> "Shared":
         if not len(chunk):
             return self
-        ends = np.flatnonzero(chunk == LF) + 1
-        starts = np.concatenate(([] if self.in_line else [0], ends)).astype(np.int64)
-        starts = starts[starts < len(chunk)]
+        in_line = bool(chunk[-1] != LF)
+        breaks = np.flatnonzero(chunk == LF) + 1
+        ends = np.append(breaks, len(chunk)) if in_line else breaks
+        starts = np.concatenate(([0], ends[:-1]))
+        begun = slice(int(self.in_line), None)  # what goes on with a line was judged where that began
+        starts, ends = starts[begun], ends[begun]
+        solid = np.flatnonzero(~_blank(chunk, starts, ends))
         behind_single = self.behind_single
-        for start in starts[::-1]:  # seldom more than one: blank lines are few
-            end = next(iter(ends[np.searchsorted(ends, start, side="right") :]), len(chunk))
-            line = np.array([start]), np.array([end])
-            if not _blank(chunk, *line)[0]:
-                behind_single = bool(self._what(chunk, *line)[0] == SINGLE)
-                break
-        return replace(self, in_line=bool(chunk[-1] != LF), behind_single=behind_single)
+        if len(solid):
+            behind_single = bool(self._what(chunk, starts[solid[-1:]], ends[solid[-1:]])[0] == SINGLE)
+        return replace(self, in_line=in_line, behind_single=behind_single)
 
     def _what(self, chunk: Bytes, line_starts: Ints, line_ends: Ints) -> Ints:
         what = np.full(len(line_starts), NONE)
@@ -77,6 +77,17 @@ def _blank(chunk: Bytes, line_starts: Ints, line_ends: Ints) -> Bools:
         (first == CR) & (line_ends - line_starts == 2) & (chunk[line_ends - 1] == LF)
     )
     return blank
+
+
+def head_alone(fmt: Format) -> Head:
+    """The head of a format that has a file to itself: of every line, those that are too short to fit are left out.
+
+    A record has a stamp, so an object has a member; before it may stand spaces, see `extract._json`.
+    """
+    least = fmt.stamp.shortest
+    if not isinstance(fmt.head, EveryLine) or fmt.csv is not None or not least:
+        return fmt.head
+    return LongLine(least) if fmt.json is None else LongLine(len('{"":}') + least, b"{ ")
 
 
 def head_beside(fmt: Format) -> Head:

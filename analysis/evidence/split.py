@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from analysis.evidence import views
 from analysis.evidence.accounts import QUARANTINE, RECORDS, Counts, Stretches, Unfinished, joined
-from analysis.evidence.heads import BadHead, EveryLine, Head, Mask, Pattern, Quoted
+from analysis.evidence.heads import BadHead, EveryLine, Head, LongLine, Mask, Pattern, Quoted
 from analysis.evidence.pieces import Pieces, Position, pieces
 from analysis.evidence.views import LF, Bools, Bytes, Ints
 
@@ -25,6 +25,7 @@ __all__ = [
     "Counts",
     "EveryLine",
     "Head",
+    "LongLine",
     "Mask",
     "Pattern",
     "Quoted",
@@ -78,8 +79,8 @@ def split(
     fold: lines that start no record belong to the record before them, and so do blank lines between them; else they
     are quarantined, as are lines before the first record. A blank line is LF or CR LF alone; a byte order mark at the
     beginning counts as blank bytes.
-    cut: asked at the end of the stream: why its last line, if it has no newline, is not whole. That line is then
-    quarantined for this reason, unless it is longer than `LONGEST_HELD`: its text is capped and so marked anyway.
+    cut: asked at the end of a stream that does not end with a newline: why its last line is not whole. That line is
+    then quarantined for this reason, unless it is longer than `LONGEST_HELD`: its text is capped and so marked anyway.
     Out:  batches with `RECORDS` (text: views on the block, UTF-8; damaged: it had to be repaired, or capped at
           text_cap bytes) and `QUARANTINE`; the last batch's counts cover the whole stream.
     """
@@ -92,7 +93,7 @@ def split(
         block, final = _read(stream, carry, chunk_bytes)
         used = len(block) if final else _usable(block, held)
         carry = block[used:].tobytes()
-        why_cut = cut() if final else None
+        why_cut = cut() if final and block[-1:].tobytes() != b"\n" else None
         done = 0
         for part, line_ends in _parts(block[:used]):
             done += len(part)

@@ -27,9 +27,13 @@ CREATE TABLE stretches (
 )
 """
 
-HEAD_LINE: Final = (
-    "CASE WHEN contains(text, chr(10)) THEN rtrim(split_part(text, chr(10), 1), chr(13)) ELSE text END"
-)
+
+def head_line(text: str) -> str:
+    """SQL of a text's first line, without its end."""
+    return f"CASE WHEN contains({text}, chr(10)) THEN rtrim(split_part({text}, chr(10), 1), chr(13)) ELSE {text} END"
+
+
+HEAD_LINE: Final = head_line("text")
 MESSAGE: Final = (
     f"CASE WHEN message_length IS NULL THEN own_message ELSE right({HEAD_LINE}, message_length) END"
 )

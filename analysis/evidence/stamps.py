@@ -3,6 +3,7 @@
 Offsets are applied here: DuckDB 2.0 casts '…+02:00' to a TIMESTAMP and drops the offset without a word.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +65,17 @@ class Stamp:
     def always_zoned(self) -> bool:
         """Whether each stamp is an instant, by its offset or because the format says UTC."""
         return self.zone == "UTC" or self.format in EPOCHS or "%z" in self.format
+
+    @property
+    def shortest(self) -> int:
+        """Bytes that a stamp has at least; 0: a record is read without one too."""
+        if self.format == "none" or self.inherit:
+            return 0
+        if self.format == "any" or self.format in EPOCHS:
+            return 1
+        if self.format in ("iso", "time"):  # what DuckDB casts
+            return len("1-1-1" if self.format == "iso" else "0:")
+        return len(re.sub("%-?.", "0", self.format).replace(" ", ""))  # strptime asks for no blanks
 
 
 @dataclass(frozen=True)
@@ -197,7 +209,7 @@ def _epoch_step(unit: str, value: str) -> str:
 def _iso(steps: Steps, value: str) -> tuple[str, str, str]:
     """µs, step and "is an instant" of an ISO 8601 stamp. Behind the seconds and their digits stands the zone."""
     steps.add(stamp=f"CASE WHEN contains({value}, ',') THEN replace({value}, ',', '.') ELSE {value} END")
-    steps.add(is_z="ends_with(_stamp, 'Z')")
+    steps.add(is_z="ends_with(_stamp, 'Z') AND NOT ends_with(_stamp, ' Z')")
     steps.add(
         zone="CASE WHEN _is_z THEN 'Z' WHEN length(_stamp) < 20 THEN '' "
         "ELSE regexp_extract(substr(_stamp, 20), '[^.0-9].*$') END"

@@ -26,8 +26,10 @@ __all__ = ["Frame", "Raised", "exceptions", "explain_fingerprint", "fingerprint"
 
 BARE: Final = re.compile(
     r"""((?:[A-Za-z_]\w{0,99}(?:\.|::|\$)){0,20}[A-Za-z_]\w{0,99}): """
-    r"""(?:\([\w.]{1,200}\) |\(\d{4}, b?["']|\d{4} \(\w{5}\): |\(conn=\d{1,20}\) |ERROR: {1,2}|[\w:.]{1,200}: )*$"""
+    r"""(?:\([\w.]{1,200}\) |\(\d{4}, b?["']|\d{4} \(\w{5}\): |\(conn=\d{1,20}\) |ERROR: {1,2}|[\w:.]{1,200}: )*+$"""
 )
+"""A name, and all that a driver puts between it and the error text; possessive, since `ERROR: ` fits in two ways."""
+
 LONGEST_NAME: Final = 300
 LONGEST: Final = 131_072
 BREAK: Final = r"(?:\n|\\{1,7}n)(?:\\{1,7}t|[\t ])*"

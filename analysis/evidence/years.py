@@ -8,10 +8,10 @@ from typing import Final
 from analysis.evidence import sql_instants as sql
 from analysis.evidence.stamped import Stamped
 from analysis.evidence.stamps import LATEST_US, LEAP_YEAR
-from analysis.evidence.zones import DAY_US, EPOCH
+from analysis.evidence.zones import DAY_US, EPOCH, SECOND_US
 
 HALF_YEAR_US: Final = 183 * DAY_US
-NO_DATE: Final = "the stamp's day does not exist in its year, or lies beyond the year 9999"
+NO_DATE: Final = "the stamp's day does not exist in its year, or lies outside the years 1970 to 9999"
 MOST_YEARS: Final = 20  # of the other logs that are looked at, the fullest first
 
 
@@ -51,11 +51,20 @@ def first_year(source: Stamped, span: Span) -> tuple[int, str]:
     counted = source.connection.execute(sql.YEARS_OF_OTHERS, {"most": MOST_YEARS}).fetchall()
     if counted:
         return among_others(source, span, {year for year, _ in counted})
-    modified = dt.datetime.fromtimestamp(source.file.stat().st_mtime, dt.UTC).replace(tzinfo=None)
+    modified = utc_of(source.file.stat().st_mtime)
     latest_us = (modified - EPOCH) // dt.timedelta(microseconds=1) + DAY_US
-    years = [year for year in range(modified.year + 1, 1969, -1) if span.in_year(year)[1] <= latest_us]
+    years = [
+        year
+        for year in range(min(modified.year + 1, dt.MAXYEAR), 1969, -1)
+        if span.in_year(year)[1] <= latest_us
+    ]
     year = next((year for year in years if span.exists(year)), (years or [modified.year])[0])
     return year, "by the file's modification time; date = YYYY-MM-DD in case.toml would settle it"
+
+
+def utc_of(seconds: float) -> dt.datetime:
+    """Seconds since the epoch as naive UTC; a file system may keep any number of them, a calendar may not."""
+    return EPOCH + dt.timedelta(seconds=min(max(seconds, 0), LATEST_US // SECOND_US))
 
 
 def among_others(source: Stamped, span: Span, years: set[int]) -> tuple[int, str]:

@@ -20,8 +20,9 @@ PLACE: Final = ("width_us", "slot_us")
 def begun_in(spans: ibis.Table, from_us: str, by_us: str) -> ibis.Table:
     """The rows plus width_us and slot_us, the slot that each began in.
 
-    In:   from_us, by_us: names of int64 columns, µs, inclusive; rows where one is NULL lie in no slot
+    In:   from_us, by_us: names of int64 columns, µs, inclusive; rows where one is NULL lie in no slot and are left out
     """
+    spans = spans.filter(spans[from_us].notnull(), spans[by_us].notnull())
     length = spans[by_us] - spans[from_us]
     width = ibis.cases(*((length < width, width) for width in WIDTHS_US[:-1]), else_=WIDTHS_US[-1])
     sized = spans.mutate(width_us=width.cast("int64"))

@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 
 from analysis import engine
-from analysis.evidence.linking import load_links
+from analysis.evidence.links import load_links
 from analysis.schema import TABLES
 from tests.incidents.shapes import SHAPES, Shape
 from tests.incidents.timeline import Incident, play

@@ -15,7 +15,7 @@ from tests.torture.trials import Trial
 
 START = datetime(2026, 11, 24, 9)
 ENOUGH = 2 * TRANSITIONS
-"""Stamps that two exports must share for the overlap to be told whatever their lines say."""
+"""Different stamps that two exports share where their overlap must be told: a run's, and as many to spare."""
 
 VERBS = ("completed", "started", "failed", "queued", "assigned", "archived")
 LEFT_OUT = """
@@ -51,17 +51,24 @@ def counted(files: dict[str, list[str]], chance: random.Random) -> dict[str, tup
 
 
 def overlapping(number: int) -> None:
-    """Exports of one log that overlap: no line is lost, and of those shared all but a second's are counted once."""
+    """Two exports of one log share 40 lines and `ENOUGH` stamps or more: no line is lost, each counts once.
+
+    Lines of the seconds in which the overlap begins and ends may count twice.
+    """
     chance = random.Random(number)
-    log = a_log(chance, chance.randrange(200, 2000), chance.choice([0.2, 1, 5]), chance.choice([50, 5000]))
-    cut = chance.randrange(40, len(log) - 40)
-    second = log[max(0, cut - chance.randrange(40, 160)) :]
-    common = {line[:19] for line in second[: len(log[:cut]) + len(second) - len(log)]}
-    if len(common) < ENOUGH:
-        second = log  # too few stamps to tell by what they share alone
-    found = counted({"app.log.1": log[:cut], "app.log.2": second}, chance)
+    step_s = chance.choice([0.2, 1, 5])
+    count = chance.randrange(200, 2000) + round(ENOUGH / step_s)
+    log = a_log(chance, count, step_s, chance.choice([50, 5000]))
+    stamps = [line[:19] for line in log]
+    end = chance.randrange(40, len(log) - 40)
+    while len(set(stamps[:end])) < ENOUGH:
+        end += 1
+    begin = max(0, end - chance.randrange(40, 160))
+    while len(set(stamps[begin:end])) < ENOUGH:
+        begin -= 1
+    found = counted({"app.log.1": log[:end], "app.log.2": log[begin:]}, chance)
     kept = sum(records for records, _ in found.values())
-    border = [line for line in log if line[:19] in (second[0][:19], log[cut - 1][:19])]
+    border = [stamp for stamp in stamps if stamp in (stamps[begin], stamps[end - 1])]
     assert len(log) <= kept <= len(log) + len(border), (len(log), kept, len(border), found)
 
 

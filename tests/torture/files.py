@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -80,11 +82,11 @@ def compressed_in_parts(number: int) -> None:
 
 
 WRITER = """
-import random, sys, time
+import os, random, sys, time
 from tests.torture.files import numbered
 chance, pending, at = random.Random(int(sys.argv[2])), b"", 50_000
 with open(sys.argv[1], "ab", buffering=0) as file:
-    while time.monotonic() < float(sys.argv[3]):
+    while not os.path.exists(sys.argv[3]):
         while len(pending) < 2000:
             pending, at = pending + numbered(at).encode(), at + 1
         size = chance.randrange(200, 2000)
@@ -93,25 +95,46 @@ with open(sys.argv[1], "ab", buffering=0) as file:
         time.sleep(size / 73 / 5000)
     file.write(pending[: pending.find(b"\\n") + 1])
 """
-"""A process of its own: a thread of the reader's would wait for it."""
+"""A process of its own, since a thread of the reader's would wait for it; it ends when the file `stop` is there."""
+WRITER_S = 120  # until it must have appended a line
+
+
+@contextmanager
+def written_to(log: Path, number: int) -> Iterator[None]:
+    """A writer appends to the log meanwhile, and has written its last line whole at the end."""
+    stop = log.with_name("stop")
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(log), str(number), str(stop)]) as writer:
+        try:
+            yield
+        finally:
+            stop.touch()
+    assert writer.returncode == 0
+
+
+def wait_for_more(log: Path, lines: int) -> None:
+    """Until the log holds more whole lines than these."""
+    until = time.monotonic() + WRITER_S
+    while log.read_bytes().count(b"\n") <= lines:
+        assert time.monotonic() < until, "the writer appends nothing"
+        time.sleep(0.01)
 
 
 def growing(number: int) -> None:
     """A writer appends 5,000 lines a second, in pieces that end anywhere; no line is loaded by half, none twice."""
     with folder_of({"a.log": "".join(numbered(n) for n in range(50_000)).encode()}) as folder:
         log = folder / "a.log"
-        until = time.monotonic() + 8
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(log), str(number), str(until)]) as writer:
-            case = Case(folder, "growing", (SourceSpec("a.log", "render_export"),))
-            before = 0
+        case = Case(folder, "growing", (SourceSpec("a.log", "render_export"),))
+        before = 50_000
+        with written_to(log, number):
             for _ in range(3):
+                wait_for_more(log, before)
                 with open_loaded(case).connection as connection:
                     now = count(connection, "records")
                     assert message_numbers(connection) == list(range(now)), reasons(connection)
-                    assert now >= before
+                    assert now > before
                     assert all("still being written" in reason for reason in reasons(connection))
                     before = now
-            writer.wait()
+            wait_for_more(log, before)
         whole = log.read_bytes()
         assert whole.count(b"\n") > before
         with open_loaded(case).connection as connection:

@@ -4,19 +4,7 @@ import random
 import time
 from functools import cache
 
-from tests.torture import copies, crowd, damage, room
-from tests.torture.loading import (
-    a_case,
-    a_former_load,
-    assert_tidy,
-    folder_of,
-    load,
-    lying_there,
-    own_store,
-    start,
-    tables_of,
-    undisturbed,
-)
+from tests.torture import copies, crowd, damage, loading, room
 from tests.torture.trials import Trial
 
 REQUESTS = 35_000  # two blocks of the longer log
@@ -31,8 +19,8 @@ PHASES = {
 @cache
 def steps_s() -> dict[str, float]:
     """Seconds from an undisturbed load's beginning to the first time of each step."""
-    with own_store():
-        child = start(load, str(a_case(REQUESTS).folder))
+    with loading.own_store():
+        child = loading.start(loading.load, str(loading.a_case(REQUESTS).folder))
         seen: dict[str, float] = {}
         while "answer" not in seen:
             kind, value = child.pipe.recv()
@@ -45,18 +33,20 @@ def killed(phase: str, number: int) -> None:
     chance = random.Random(f"{phase} {number}")
     begins, ends = PHASES[phase]
     span = steps_s()[ends] - steps_s()[begins]
-    case, old = a_case(REQUESTS), undisturbed(100)
-    with own_store():
+    case, old = loading.a_case(REQUESTS), loading.undisturbed(100)
+    with loading.own_store():
         if number % 2:
-            a_former_load(case)
-        child = start(load, str(case.folder))
+            loading.a_former_load(case)
+        child = loading.start(loading.load, str(case.folder))
         assert child.until(begins), "the load ended before this phase"
         time.sleep(chance.uniform(0, 1.1 * span))
         child.kill()
-        there = lying_there(case)
-        assert there in ([old, undisturbed(REQUESTS)] if number % 2 else [None, undisturbed(REQUESTS)])
-        assert tables_of(case) == undisturbed(REQUESTS)
-        assert_tidy(folder_of(case))
+        there = loading.lying_there(case)
+        assert there in (
+            [old, loading.undisturbed(REQUESTS)] if number % 2 else [None, loading.undisturbed(REQUESTS)]
+        )
+        assert loading.tables_of(case) == loading.undisturbed(REQUESTS)
+        loading.assert_tidy(loading.folder_of(case))
 
 
 TRIALS: tuple[Trial, ...] = (

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis import linked, questions
+from analysis import findings_of_links, questions
 
 APP = "2026-11-24T09:14:{second:02d}Z ERROR django.request Internal Server Error: {path}\n"
 TRACE = "Traceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\n    g()\nKeyError: 'x'\n"
@@ -53,7 +53,7 @@ def case_of(folder, errors, requests):
     ],
 )
 def test_evidence_is_named_once_and_in_one_order(rules, words):
-    assert linked.by_what(rules) == words
+    assert findings_of_links.by_what(rules) == words
 
 
 def test_what_is_not_reliable_is_told_as_ambiguous_and_not_as_linked():
@@ -64,30 +64,35 @@ def test_what_is_not_reliable_is_told_as_ambiguous_and_not_as_linked():
         ("exceptions", "ambiguous", 0.5, 4, 2),
         ("statements", "ambiguous", 0.5, 9, 2),
     )
-    (told,) = linked.how_linked(rows, "exceptions", 12)
+    (told,) = findings_of_links.how_linked(rows, "exceptions", 12)
     assert told.claim == (
         "5 of 12 errors are linked to a request: 3 by request id; 2 by path, key and time. "
         "Of the others, 5 ambiguous, 2 linked to none."
     )
     assert "inferred" in told.limits and "counts nowhere" in told.limits
-    assert linked.ties_fact(rows)["exceptions"] == {"by_id": 3, "by_evidence": 2, "ambiguous": 5}
+    assert findings_of_links.ties_fact(rows)["exceptions"] == {"by_id": 3, "by_evidence": 2, "ambiguous": 5}
 
 
 def test_where_ids_link_all_nothing_is_said_of_evidence():
-    (told,) = linked.how_linked(tied(("exceptions", "request_id", 1.0, 3, 1)), "exceptions", 3)
+    (told,) = findings_of_links.how_linked(tied(("exceptions", "request_id", 1.0, 3, 1)), "exceptions", 3)
     assert told.claim == "3 of 3 errors are linked to a request: 3 by request id."
     assert "inferred" not in told.limits
 
 
 def test_nothing_is_said_of_what_is_not_there():
-    assert linked.how_linked(tied(), "statements", 0) == []
+    assert findings_of_links.how_linked(tied(), "statements", 0) == []
 
 
 def test_the_curve_counts_what_is_linked_at_each_confidence_or_above():
     rows = tied(
         ("exceptions", "a", 0.99, 3, 1), ("exceptions", "b", 0.5, 2, 2), ("statements", "c", 0.95, 7, 1)
     )
-    assert linked.curve(rows).to_numpy().tolist() == [[1.0, 0, 0], [0.99, 3, 0], [0.95, 3, 7], [0.5, 5, 7]]
+    assert findings_of_links.curve(rows).to_numpy().tolist() == [
+        [1.0, 0, 0],
+        [0.99, 3, 0],
+        [0.95, 3, 7],
+        [0.5, 5, 7],
+    ]
 
 
 def test_two_failures_in_one_second_leave_a_cause_open_and_their_candidates_reachable(tmp_path):
@@ -110,7 +115,7 @@ def test_the_sibling_of_a_failed_request_is_told_with_its_confidence(tmp_path):
     requests = [(7, 390, "/a", 200, "ann"), (7, 400, "/a", 500, "ann"), (7, 410, "/b", 500, "bob")]
     case = case_of(tmp_path, [(7, "/a")], requests)
     found = questions.siblings_of(case, pd.DataFrame())
-    (told,) = linked.siblings_found(found)
+    (told,) = findings_of_links.siblings_found(found)
     assert told.claim == (
         "The sibling that succeeded began 10 ms earlier (confidence 0.97, by equal keys); overlap: sure."
     )
@@ -123,4 +128,4 @@ def test_the_sibling_of_a_failed_request_is_told_with_its_confidence(tmp_path):
 
 def test_no_sibling_is_told_where_nothing_succeeded(tmp_path):
     case = case_of(tmp_path, [(7, "/a")], [(7, 400, "/a", 500, "ann")])
-    assert linked.siblings_found(questions.siblings_of(case, pd.DataFrame())) == []
+    assert findings_of_links.siblings_found(questions.siblings_of(case, pd.DataFrame())) == []

@@ -1,0 +1,1 @@
+"""Re-enactment on a real PostgreSQL: the suspected race, every way it can go."""

@@ -1,0 +1,1 @@
+"""The code under suspicion, read and never imported."""
