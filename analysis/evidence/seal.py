@@ -10,7 +10,6 @@ import duckdb
 
 from analysis.schema import TABLES
 
-
 LOADING: Final = ("*.py", "evidence/**/*.py", "evidence/**/*.toml", "signals/**/*.py")
 
 
