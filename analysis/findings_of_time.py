@@ -1,5 +1,7 @@
 """What cannot be dated, and how far clocks are apart, in sentences."""
 
+import pandas as pd
+
 from analysis.findings import Finding
 from analysis.signals.skew import Skew
 from analysis.wording import counted, milliseconds, said_name
@@ -11,6 +13,16 @@ def unstamped(requests: int, failed: int) -> Finding:
     return Finding(
         claim, limits="Only their places in the file order them; a stamp in each line would date them."
     )
+
+
+def strays(requests: int, earliest_us: int, latest_us: int) -> Finding:
+    """That a few requests are stamped far from all others and left out."""
+    ends = [f"{pd.Timestamp(us, unit='us'):%Y-%m-%d}" for us in (earliest_us, latest_us)]
+    claim = (
+        f"{counted(requests, 'request')} stamped far from all others (from {ends[0]} to {ends[1]} in all) "
+    )
+    claim += f"{'is' if requests == 1 else 'are'} left out here."
+    return Finding(claim, limits="Old lines, a wrong year or a wrong clock; --around looks at another time.")
 
 
 def apart(skew: Skew) -> Finding:

@@ -18,9 +18,10 @@ from analysis.display import show_figure, show_finding, show_svg
 from analysis.evidence.load import Progress
 from analysis.files import write_whole
 from analysis.findings import Finding, outside
-from analysis.findings_of_time import unstamped
+from analysis.findings_of_time import strays, unstamped
 from analysis.safe_text import masked
 from analysis.signals.linking import RELIABLE
+from analysis.signals.strays import main_stretch
 from analysis.store import OpenCase, open_loaded, quiet
 
 ANSWERS: Final = "answers"
@@ -126,6 +127,16 @@ class Investigation:
         if pd.isna(row["first"]) or self.extent()[1]:
             return []
         return [outside(int(row["first"]), int(row["last"]))]
+
+    def without_strays(self) -> list[Finding]:
+        """Look no further than where nearly all requests lie, if a few lie far from them and no window was given."""
+        if (self.since_us, self.until_us) != (None, None):
+            return []
+        row = self.run(main_stretch(self.requests)).iloc[0]
+        if pd.isna(row["far"]) or not row["far"] or not row["strays"]:
+            return []
+        self.since_us, self.until_us = int(row["first_us"]), int(row["last_us"])
+        return [strays(int(row["strays"]), int(row["earliest_us"]), int(row["latest_us"]))]
 
     def unstamped(self) -> list[Finding]:
         """That requests carry no stamp, if some do; no window holds them."""

@@ -87,3 +87,21 @@ def test_requests_without_a_stamp_are_told_and_those_with_one_are_not(folder, tm
     (tmp_path / "bare" / "web.log").write_text("".join(lines))
     (told,) = analysis.investigate(str(tmp_path / "bare"), "x").unstamped()
     assert told.claim.startswith("2 requests without a stamp, 1 of them failed")
+
+
+def test_a_line_of_another_year_does_not_hide_a_spike(folder):
+    lines = [
+        f'[2026-11-24T09:{14 + number // 60}:{number % 60:02d}.481] 41 203.0.113.7 "GET /a HTTP/1.1" 200 0.038123\n'
+        for number in range(300)
+    ]
+    (folder / "access.log").write_text("".join([lines[0].replace("2026", "2019"), *lines]))
+    (folder / "case.toml").write_text('[[source]]\npath = "access.log"\n')
+    case = analysis.investigate(str(folder), "x")
+    (told,) = case.without_strays()
+    assert told.claim.startswith(
+        "1 request stamped far from all others (from 2019-11-24 to 2026-11-24 in all) is"
+    )
+    assert case.extent()[1] == 300
+    given = analysis.investigate(str(folder), "x", since="2019-01-01T00:00:00")
+    assert given.without_strays() == []
+    assert given.extent()[1] == 301

@@ -67,6 +67,7 @@ def interleaving(
     window_text: str = "both have read,\nneither has written",
     subtitle: str = "",
     verdict: str = "",
+    axis: str = "",
 ) -> Chart:
     """Requests side by side on one millisecond axis, with what each of them did.
 
@@ -75,6 +76,7 @@ def interleaving(
          ends_by, stamp_us (NULL where the logs do not say), process, place, outcome, user, entity
          zero_us: the instant the axis counts from; window: a dangerous stretch in µs, shaded and named;
          verdict: what can be said of the order, e.g. "overlap undecided"
+         axis: what the axis counts instead, where 1,000 µs stand for one of something else
     """
     lanes = lanes_of(requests)
     if not lanes:
@@ -93,8 +95,9 @@ def interleaving(
             mine = [event for event in happened if event.lane == lane.lane]
             notes = [note_on(event, extent(lanes)) for event in mine if event not in drawable]
             draw_lane(stage, lane, [event for event in mine if event in drawable], notes, y)
-        draw_gap(stage, lanes, lanes_in, verdict)
-        write_foot(stage, requests, lanes_in + GAP_IN)
+        if not axis:
+            draw_gap(stage, lanes, lanes_in, verdict)
+        write_foot(stage, requests, lanes_in + GAP_IN, axis)
         draw_key(stage, drawable, any(span.known == "unsure" for lane in lanes for span in spans(lane)))
     return chart
 
@@ -228,10 +231,10 @@ def beginning(lane: Lane) -> int | None:
     return lane.starts_by if lane.starts_from is not None else lane.stamp_us
 
 
-def write_foot(stage: Stage, requests: pd.DataFrame, y: float) -> None:
+def write_foot(stage: Stage, requests: pd.DataFrame, y: float, axis: str) -> None:
     """What the axis counts, and what all lanes have in common."""
     digits = 3 if stage.zero_us % 1_000_000 else 0
-    shared = [f"milliseconds after {clock(stage.zero_us, digits)} UTC"]
+    shared = [axis or f"milliseconds after {clock(stage.zero_us, digits)} UTC"]
     for column, word in (("entity", ""), ("user", "user ")):
         values = {words(value) for value in requests.get(column, [])}
         shared += [word + value for value in values if value and len(values) == 1]
