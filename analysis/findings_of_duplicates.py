@@ -149,3 +149,13 @@ def overlap_counts(pairs: pd.DataFrame) -> dict[str, int]:
     """Pairs by overlap, for verdict.json."""
     of = pairs["overlap"].value_counts()
     return {name: int(of.get(name, 0)) for name in ("sure", "possible", "none")}
+
+
+def deadlocked(found: pd.DataFrame) -> list[Finding]:
+    """That sessions deadlocked, and over what; nothing where none did."""
+    if found.empty:
+        return []
+    reports = found["deadlock_record"].nunique()
+    claim = f"The database found {counted(reports, 'deadlock')}; each has a victim whose transaction was rolled back."
+    limits = "Who waited for whom and with which statement stands in the table; what each held, only its log shows."
+    return [Finding(claim, tuple(dict.fromkeys(found["deadlock_record"].tolist())), limits)]

@@ -1,11 +1,13 @@
 """Questions that take more than one signal, asked of a case."""
 
+import json
 import re
 from collections.abc import Sequence
 
 import ibis
 import pandas as pd
 
+from analysis.evidence.deadlocks import deadlock
 from analysis.findings import Finding
 from analysis.findings_of_links import how_linked
 from analysis.investigation import Investigation
@@ -20,6 +22,7 @@ from analysis.signals.spikes import Spike
 from analysis.wording import Row
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")  # RFC 9110, section 9.2.1
+INNODB = "*** (1) WAITING FOR THIS LOCK"
 EVIDENCE = ("requests", "statements", "exceptions", "records", "sources")
 
 
@@ -107,6 +110,40 @@ def candidates(case: Investigation) -> pd.DataFrame:
     named = doubtful.select("rule", "confidence", error_record="to_record", request_record="from_record")
     order = [ibis.desc("confidence"), "error_record", "request_record"]
     return case.run(named.select("error_record", "request_record", "rule", "confidence").order_by(*order))
+
+
+def database_errors(case: Investigation) -> pd.DataFrame:
+    """What the database refused, by code and constraint, with how many traces of it stand in one another."""
+    exceptions = case.table("exceptions")
+    refused = exceptions.filter(exceptions.sqlstate.notnull() | exceptions.error_code.notnull())
+    kinds = ["sqlstate", "error_code", "constraint_name", "table_name", "key_columns"]
+    counted = refused.group_by(*kinds).aggregate(
+        errors=refused.record_id.nunique(),
+        doubtful=refused.record_id.nunique(where=refused.doubtful),
+        first_record=refused.record_id.min(),
+    )
+    return case.run(counted.order_by(ibis.desc("errors"), "first_record"))
+
+
+def deadlocks(case: Investigation) -> pd.DataFrame:
+    """The deadlocks that database logs report, a row a participant: process, lock, waits_for, statement, victim."""
+    records = case.table("records")
+    detail = records.fields["detail"].cast("string")
+    reported = records.filter(records.text.contains("; blocked by process ") | records.text.contains(INNODB))
+    rows = case.run(reported.select("record_id", "text", detail=detail).order_by("record_id"))
+    found = []
+    for row in rows.to_dict("records"):
+        told = deadlock(unquoted(row["detail"]) or str(row["text"]))
+        for one in told.participants if told else ():
+            victim = told is not None and one.process == told.victim
+            found.append({"deadlock_record": row["record_id"], **vars(one), "victim": victim})
+    columns = ["deadlock_record", "process", "lock", "waits_for", "statement", "victim"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def unquoted(value: object) -> str:
+    """A JSON text as what it says; empty where there is none."""
+    return "" if pd.isna(value) else str(json.loads(str(value)))  # type: ignore[call-overload]
 
 
 def siblings_of(case: Investigation, pairs: pd.DataFrame) -> pd.DataFrame:
