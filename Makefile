@@ -1,8 +1,10 @@
 # Every target sets up what it needs by itself, in .venv. With an environment of your own: make test PY=python
 .DEFAULT_GOAL := help
-.PHONY: help report test check lab bench torture corpus capture clean
+.PHONY: help report test check zoo lab bench torture corpus capture clean
 
 CASE ?= data/cases/jobs-complete
+# Re-enacting runs an application's code, so for a case of your own it is asked for: make report CASE=… PROVE=--prove
+PROVE ?= $(if $(filter data/cases/jobs-complete,$(CASE)),--prove)
 
 ifeq ($(origin PY), undefined)
 PY := .venv/bin/python
@@ -16,7 +18,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 report: $(BASE) ## the main job on CASE=data/cases/jobs-complete; ends with the path of the HTML report
-	@$(PY) -m analysis report $(CASE)
+	@$(PY) -m analysis report $(CASE) $(PROVE)
 
 test: $(TEST) ## all tests
 	@$(PY) -m pytest
@@ -36,8 +38,12 @@ bench: $(BENCH) ## speed, each figure beside its rival in the same run
 torture: $(TEST) ## every fault in full, hours; goes on where it stopped (ARGS='--minutes 30 --only zip --fresh')
 	@$(PY) -m tests.torture $(ARGS)
 
-corpus: $(TEST) ## how real logs in ../shared/corpus are read, against Filebeat; fails below 97 %
+corpus: $(TEST) ## how real logs in ../shared/corpus are read, against Filebeat; fails below 97 % (RACES=folder: real race fixes too)
 	@$(PY) -m tests.corpus
+	@$(PY) -m tests.corpus.race_table $(RACES)
+
+zoo: $(TEST) ## racy handlers and their twins, read and re-enacted, a minute or two (ARGS=--all-orders)
+	@$(PY) -m tests.zoo $(ARGS)
 
 capture: $(TEST) ## capture the bundled incident again (about ten minutes)
 	@$(PY) data/cases/jobs-complete/capture/capture.py
@@ -58,7 +64,7 @@ endef
 
 .venv/.base: pyproject.toml constraints.txt
 	@echo "setting up .venv (once, a minute or two)"
-	$(call install,)
+	$(call install,[replay])
 
 .venv/.test: pyproject.toml constraints.txt
 	@echo "setting up .venv with what the tests need (once, a minute or two)"

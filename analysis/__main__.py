@@ -26,9 +26,12 @@ from analysis.investigation import find_case, open_case
 from analysis.lock import LockedError
 from analysis.notebook_parameters import ParameterRefused
 from analysis.notebook_run import NotebookFailed
+from analysis.replay.server import NoServer
 from analysis.report import jobs_for, make_report
 from analysis.safe_text import safe
+from analysis.source.trees import TreeMissing
 from analysis.store import OpenCase, OutOfMemory, forget
+from analysis.suspicion import NothingToProve
 from analysis.verdict import read_verdict
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -40,8 +43,11 @@ MENDABLE = (
     DeploysError,
     FormatError,
     GitMissing,
+    NoServer,
+    NothingToProve,
     ParameterRefused,
     RepositoryUnreadable,
+    TreeMissing,
     Unopenable,
 )
 REFUSALS = (LockedError, LostBytes, NoRoom, OutOfMemory, SealError, duckdb.Error, MemoryError)
@@ -105,11 +111,21 @@ def parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--zone", default="", help="IANA zone of --around and of stamps that carry none")
     report.add_argument("--ignore-request-ids", action="store_true", help="as if no log carried a request id")
+    report.add_argument(
+        "--prove", action="store_true", help="re-enact what is accused: runs the application that [app] names"
+    )
     report.add_argument("--exit-code", action="store_true", help="exit with 10 if an incident was found")
     report.add_argument(
         "--rebuild", action="store_true", help="load the logs again, whatever was loaded before"
     )
     report.set_defaults(command=run_report)
+    proof = commands.add_parser(
+        "prove", help="re-enact what the logs accuse, on a real PostgreSQL; leave a patch and a test"
+    )
+    proof.add_argument("case", type=Path, help=f"a folder with {FILE} that has an [app]; its code is run")
+    proof.add_argument("--out", type=Path, help="where to leave patch and test (default: reports/NAME/proof)")
+    proof.add_argument("--ignore-request-ids", action="store_true", help="as if no log carried a request id")
+    proof.set_defaults(command=run_prove)
     new = commands.add_parser("new", help=f"look at a folder of logs and write a {FILE} to start from")
     new.add_argument("folder", type=Path)
     new.add_argument("--zone", default="", help="IANA zone of stamps that carry none")
@@ -153,6 +169,7 @@ def run_report(options: argparse.Namespace) -> int:
         "until": until,
         "zone": options.zone,
         "request_ids": not options.ignore_request_ids,
+        "prove": options.prove,
     }
     title, ledger = opened.case.title, {"sources": facts(opened), "database": opened.manifest.root}
     opened.close()
@@ -165,6 +182,15 @@ def run_report(options: argparse.Namespace) -> int:
         say(line)
     say(str(report.page))
     return INCIDENT if options.exit_code and verdict.incident else DONE
+
+
+def run_prove(options: argparse.Namespace) -> int:
+    """Re-enact, and leave the patch and the test."""
+    from analysis.proof.command import proved
+
+    folder = options.case.resolve()
+    out = (options.out or Path("reports") / folder.name / "proof").resolve()
+    return say_all(proved(folder, out, not options.ignore_request_ids))
 
 
 def five_lines(verdict: str, claims: Sequence[str]) -> list[str]:

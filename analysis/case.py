@@ -49,11 +49,13 @@ class Window:
 
 @dataclass(frozen=True)
 class App:
-    """The application under suspicion, for the re-enactment."""
+    """The application under suspicion, for the re-enactment. Paths are relative to the case."""
 
     root: str
-    settings: str | None = None
-    python: str | None = None
+    settings: str | None = None  # None: what its manage.py names
+    python: str | None = None  # the interpreter that has its packages; None: the kit's own
+    setup: str = "setup.py"  # makes the rows and the requests
+    environment: Mapping[str, str] = field(default_factory=dict)  # what its settings need
 
 
 @dataclass(frozen=True)
@@ -180,9 +182,12 @@ def read_app(reader: "Reader") -> App | None:
     root = part.text("root")
     if root is None:
         raise CaseError(f"{reader.file}: [app] has no root, the folder of the application")
-    app = App(root=root, **part.texts("settings", "python"))
+    given = part.texts("settings", "python", "setup")
+    environment = part.section("environment").every_text()
     part.refuse_unknown()
-    return app
+    return App(
+        root=root, environment=environment, **{name: each for name, each in given.items() if each is not None}
+    )
 
 
 class Reader:
@@ -205,6 +210,9 @@ class Reader:
 
     def texts(self, *keys: str) -> dict[str, Any]:
         return {key: self.text(key) for key in keys}
+
+    def every_text(self) -> dict[str, str]:
+        return {key: self.text(key) or "" for key in self.given}
 
     def number(self, key: str) -> float | None:
         found: float | None = self.value(key, (int, float), "a number")

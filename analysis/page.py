@@ -43,9 +43,9 @@ ATTRIBUTES: Final[dict[str, set[str]]] = {
 }
 CLASSES: Final = {
     "div": {"finding"},
-    "figure": {"quote"},
+    "figure": {"quote", "listing"},
     "p": {"claim", "limits"},
-    "span": set(STANDARD_TYPES.values()) - {""},
+    "span": {"gutter", "marked", "added", "removed", "hunk", *STANDARD_TYPES.values()} - {""},
     "td": {"num", "null"},
     "th": {"num"},
     "ul": {"evidence"},

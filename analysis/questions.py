@@ -116,6 +116,7 @@ def database_errors(case: Investigation) -> pd.DataFrame:
     """What the database refused, by code and constraint, with how many traces of it stand in one another."""
     exceptions = case.table("exceptions")
     refused = exceptions.filter(exceptions.sqlstate.notnull() | exceptions.error_code.notnull())
+    refused = refused.mutate(key_columns=refused.key_columns.join(", "))
     kinds = ["sqlstate", "error_code", "constraint_name", "table_name", "key_columns"]
     counted = refused.group_by(*kinds).aggregate(
         errors=refused.record_id.nunique(),

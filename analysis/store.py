@@ -123,7 +123,9 @@ def described(settings: Settings) -> dict[str, Any]:
     """What decides, beside the files, what a load makes."""
     case = settings.case
     told = {
-        key: str(value) for key, value in asdict(case).items() if key not in ("folder", "title", "window")
+        key: str(value)
+        for key, value in asdict(case).items()
+        if key not in ("folder", "title", "window", "app")
     }
     formats = sorted((case.folder / "formats").glob("*.toml"))
     return told | {

@@ -13,12 +13,17 @@ from analysis.investigation import ANSWERS
 from analysis.safe_text import masked
 
 FILE: Final = "verdict.json"
+PROVED: Final = "race proved"
 SUSPECTED: Final = "race suspected"
 OPEN: Final = "incident, cause open"
 NONE: Final = "no incident found"
 UNKNOWN: Final = "not enough evidence"
 
 MEANING: Final = {
+    PROVED: (
+        "Errors rose where duplicate requests overlapped, and the re-enactment gives the same error.",
+        "An order that can have been is not the one that was; the database log shows that one.",
+    ),
     SUSPECTED: (
         "Errors rose where duplicate requests overlapped.",
         "Logs make a suspect; only a re-enactment convicts.",
@@ -49,7 +54,7 @@ class Verdict:
     @property
     def incident(self) -> bool:
         """Whether something happened that a scheduler should wake someone for."""
-        return self.verdict in (SUSPECTED, OPEN)
+        return self.verdict in (PROVED, SUSPECTED, OPEN)
 
     def missing_table(self) -> pd.DataFrame:
         """What would have decided it, as a table."""
@@ -65,7 +70,8 @@ class Verdict:
 def sum_up(title: str, out: str) -> Verdict:
     """The verdict over the answers that the notebooks left in `out`; written there as verdict.json.
 
-    Race suspected: an endpoint is a suspect, and its error rate rose (or no rate can be told). Not enough evidence:
+    Race suspected: an endpoint is a suspect, and its error rate rose (or no rate can be told); proved: a re-enactment
+    was asked for and gave production's error. Not enough evidence:
     nothing rose that could be seen, and either no rate can be told or a pair's overlap is undecided beside an error.
     """
     if not out:
@@ -93,7 +99,7 @@ def decide(facts: dict[str, Any]) -> str:
     risen = {(spike["method"], spike["route"]) for spike in facts.get("spikes", [])}
     suspects = {(each["method"], each["route"]) for each in facts.get("suspects", [])}
     if risen & suspects or (suspects and not facts.get("answered")):
-        return SUSPECTED
+        return PROVED if facts.get("proof", {}).get("proved") else SUSPECTED
     if risen or suspects:
         return OPEN
     undecided = facts.get("errors") and facts.get("would_have_decided")

@@ -103,3 +103,19 @@ def test_a_zone_that_is_none_is_named(tmp_path, zone):
 def test_a_value_without_end_is_not_valid_toml(tmp_path, value):
     with pytest.raises(CaseError, match="not valid TOML"):
         read_case(written(tmp_path, f"a = {value}"))
+
+
+def test_an_application_is_described_for_the_re_enactment(tmp_path):
+    (tmp_path / "case.toml").write_text(
+        '[[source]]\npath = "a.log"\n'
+        '[app]\nroot = "source"\nsettings = "config.settings"\nsetup = "rows.py"\n[app.environment]\nSECRET_KEY = "x"\n'
+    )
+    app = read_case(tmp_path).app
+    assert (app.root, app.settings, app.python, app.setup) == ("source", "config.settings", None, "rows.py")
+    assert app.environment == {"SECRET_KEY": "x"}
+
+
+def test_a_variable_of_the_application_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "case.toml").write_text('[app]\nroot = "source"\n[app.environment]\nWORKERS = 3\n')
+    with pytest.raises(CaseError, match="WORKERS = 3; wanted a text"):
+        read_case(tmp_path)

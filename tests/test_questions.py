@@ -62,6 +62,5 @@ def test_errors_of_the_database_are_counted_by_code_and_constraint(case):
         "DETAIL:  Key (job_id)=({}) already exists.\n"
     )
     found = questions.database_errors(case(app=error.format(1, 7) + error.format(2, 8)))
-    assert found[["sqlstate", "constraint_name", "errors", "doubtful"]].values.tolist() == [
-        ["23505", "jobs_unique", 2, 0]
-    ]
+    named = ["sqlstate", "constraint_name", "key_columns", "errors", "doubtful"]
+    assert found[named].values.tolist() == [["23505", "jobs_unique", "job_id", 2, 0]]

@@ -94,7 +94,9 @@ def test_a_changed_parser_or_shipped_format_is_another_version_and_a_style_sheet
     shutil.copytree(Path(seal.__file__).parent.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     assert seal.version_of(package) == seal.SCHEMA_VERSION
     (package / "report.css").write_text("")
-    (package / "evidence" / ".#raised.py").symlink_to("nobody@nowhere.1")  # what an editor leaves beside a file
+    (package / "evidence" / ".#raised.py").symlink_to(
+        "nobody@nowhere.1"
+    )  # what an editor leaves beside a file
     assert seal.version_of(package) == seal.SCHEMA_VERSION
     seen = {seal.SCHEMA_VERSION}
     for name in ("evidence/raised.py", "evidence/formats/heroku.toml", "signals/correlate.py"):

@@ -98,7 +98,8 @@ def interleaving(
         if not axis:
             draw_gap(stage, lanes, lanes_in, verdict)
         write_foot(stage, requests, lanes_in + GAP_IN, axis)
-        draw_key(stage, drawable, any(span.known == "unsure" for lane in lanes for span in spans(lane)))
+        vague = (span for lane in lanes for span in spans(lane) if span.by_us > span.from_us)
+        draw_key(stage, drawable, any(span.known == "unsure" for span in vague))
     return chart
 
 

@@ -145,13 +145,13 @@ class OurRepository:
             "TZ": "UTC",
         }
 
-    def run(self, *arguments: str) -> bytes:
-        """What git prints.  Raises: GitMissing, RepositoryUnreadable."""
+    def run(self, *arguments: str, given: bytes = b"") -> bytes:
+        """What git prints, `given` on its standard input.  Raises: GitMissing, RepositoryUnreadable."""
         try:
             done = subprocess.run(
                 self.command(*arguments),
                 env=self.environment(),
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,
                 timeout=PATIENCE_S,
                 check=False,

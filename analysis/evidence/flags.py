@@ -131,9 +131,14 @@ def _signs(connection: Connection, source_id: int, lag_us: int) -> Iterator[tupl
         return
     stamped = connection.execute(STAMPS, of_source | {"step": step}).fetchnumpy()
     ids, stamps = np.asarray(stamped["record_id"]), np.asarray(stamped["logged_us"])
-    order = np.argsort(ids, kind="stable")
+    del stamped
+    if not (
+        ids[1:] > ids[:-1]
+    ).all():  # as they were inserted, they are in order: another 300 MB for 14 million
+        order = np.argsort(ids, kind="stable")
+        ids, stamps = ids[order], stamps[order]
     slack_us = SLACK_US + lag_us + step
-    astray = ids[order][out_of_order(stamps[order], slack_us)].tolist()
+    astray = ids[out_of_order(stamps, slack_us)].tolist()
     yield from (
         (record_id, "order") for record_id in _alone(connection, astray, of_source | {"step": step}, slack_us)
     )

@@ -37,8 +37,9 @@ class DatabaseError:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that a worker sent to the database, in the order in which it took effect.
+    """One thing that a worker sent to the database: `steps[n]` is what `choices[n]` let go.
 
+    A step that had to wait took effect later: just after `steps[through]`.
     `reads`, `writes`: tables; None: the statement could not be understood and may touch anything. `locks`: tables
     whose rows it locks without writing (`FOR UPDATE`, a foreign key's parent). `line`: the application's own line
     that issued it, "jobs/views.py:96", or "" where none is on the stack.
@@ -54,6 +55,7 @@ class Step:
     rows: int | None = None  # rows returned or affected
     line: str = ""
     waited: bool = False  # it was blocked by another worker before it went through
+    through: int | None = None  # where it waited: the step (its place in `steps`) after which it went through
     error: DatabaseError | None = None
     autocommit: bool = False  # takes effect at once: a statement outside any transaction
 
@@ -75,7 +77,8 @@ class Run:
 
     `choices`   the worker that went at each step, as it happened: replaying them gives this run again
     `enabled`   who could have gone at each step
-    `rows`      the final rows of each table that differs from the fixture in any run: {table: [{column: value}, …]}
+    `rows`      the final rows of each table that differs from the fixture: {table: [{column: value}, …]}; mail that
+                was sent stands among them as "django.core.mail.outbox"
     `deadlock`  PostgreSQL found one (SQLSTATE 40P01)
     `stuck`     why the run could not be finished ("blocked outside PostgreSQL"), else None
     """

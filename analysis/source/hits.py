@@ -37,6 +37,9 @@ class Hit:
     cost: str  # one sentence: what that costs (a spurious 500 behind a constraint is not a lost payment)
     cures: tuple[str, ...]  # names of fixes that would make it safe, the lightest first
     calls: tuple[Place, ...] = ()  # the calls followed from the function to the act
+    reads: tuple[
+        Place, ...
+    ] = ()  # where the read lies in a callee: the calls followed to it, and its own line last
 
     @property
     def path(self) -> str:

@@ -1,0 +1,188 @@
+"""The whole chain: an accusation, the code, the re-enactment, the fixes, the gate, the test.
+
+Runs the application's code, so it is done only when asked for: in child processes with a scrubbed environment.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from analysis.case import App, Case
+from analysis.investigation import Investigation
+from analysis.proof.enacted import ControlFailed, Enacted, control, enact
+from analysis.proof.menu import Menu, Stage, try_menu
+from analysis.proof.signature import signature_of
+from analysis.proof.team import TeamProof, keep_a_test
+from analysis.replay import server
+from analysis.replay.app import Application, CannotEnact, Enactment
+from analysis.replay.mechanism import YES, Explanation, explains, gives
+from analysis.replay.observed import Followed, follow
+from analysis.replay.oracle import NotComparable
+from analysis.replay.runs import Run
+from analysis.replay.schedule import Diverged
+from analysis.replay.shrink import witness
+from analysis.root_cause import RootCause, root_cause
+from analysis.source.hits import Hit
+from analysis.suspicion import NothingToProve, Suspicion
+
+PROVED: Final = "race proved"
+OTHER: Final = "another race than production's"
+EFFECT: Final = "duplicate effect without a race"
+SAFE: Final = "no race"
+BOUNDED: Final = "undecided: not every order was played"
+NOT_ENACTED: Final = "could not re-enact"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the re-enactment of an accusation came to; what was not reached is None.
+
+    `hit`      the check whose lines the requests ran when they were alone
+    `witness`  the order with the fewest switches that shows what production saw; where none does, any that is bad
+    `observed` the order in which the database log shows the statements, played as it was
+    """
+
+    cause: RootCause
+    verdict: str
+    reason: str
+    hit: Hit | None = None
+    before: Enacted | None = None
+    explanation: Explanation | None = None
+    witness: Run | None = None
+    observed: Followed | None = None
+    menu: Menu | None = None
+    team: TeamProof | None = None
+
+
+def prove(case: Investigation, repeats: int = 100) -> Proof:
+    """Re-enact what the logs accuse, and look for a fix that no order breaks.
+
+    In:   repeats: how often the gate repeats the generated test, before and after the fix
+    Raises: NothingToProve where there is no accusation, no code, or no application to run; TreeMissing; NoServer
+    """
+    cause = root_cause(case)
+    application, setup = of_case(case.opened.case)
+    with server.running() as running:
+        stage = Stage(running, application, setup, evidence_for(cause.suspicion))
+        try:
+            shown = show(cause, stage)
+        except (CannotEnact, ControlFailed, Diverged, NotComparable) as error:
+            return Proof(cause, NOT_ENACTED, str(error))
+        if shown.witness is None or shown.hit is None:
+            return shown
+        others = [hit for hit in cause.hits if hit != shown.hit and hit.path == shown.hit.path]
+        shown = replace(shown, menu=try_menu(stage, cause.tree, [shown.hit, *others]))
+        return replace(shown, team=team_for(case, shown, stage, repeats))
+
+
+def of_case(case: Case) -> tuple[Application, Path]:
+    """The application of a case, and the file that makes its rows. Raises: NothingToProve"""
+    if case.app is None:
+        raise NothingToProve(
+            "no application to run: add [app] with root and settings to case.toml, and python, if it needs other "
+            "packages than the kit's"
+        )
+    setup = case.folder / case.app.setup
+    if not setup.is_file():
+        raise NothingToProve(
+            f"{setup}: no such file; it makes the rows and the requests, see CONTRIBUTING.md"
+        )
+    return application(case.folder, case.app), setup
+
+
+def application(folder: Path, app: App) -> Application:
+    given = Application((folder / app.root).resolve(), app.settings or "", environment=dict(app.environment))
+    return given if app.python is None else replace(given, python=str(folder / app.python))
+
+
+def evidence_for(accused: Suspicion) -> dict[str, Any]:
+    """What the setup file is told of the requests."""
+    raised = accused.raised
+    key = dict(zip(raised.key_columns, raised.key_values, strict=False)) if raised else {}
+    return {
+        "method": accused.method,
+        "path": accused.path,
+        "user": accused.user,
+        "entity": accused.entity,
+        "key": key,
+    }
+
+
+def show(cause: RootCause, stage: Stage) -> Proof:
+    """Alone, one after the other, in every order that can be told apart."""
+    accused = cause.suspicion
+    with stage.at(stage.application.root) as enactment:
+        hit = fitting(cause.hits, enactment, accused.success)
+        before = enact(enactment, stage.isolation)
+        signature = signature_of(accused)
+        explanation = (
+            explains(before.exploration, signature, before.judgement, before.serial) if signature else None
+        )
+        found = Proof(cause, *verdict_of(before, explanation), hit, before, explanation)
+        if not before.judgement.bad:
+            return found
+        bad = [each.run for each in before.judgement.bad]
+        seen = signature is not None and explanation is not None and explanation.answer == YES
+
+        def shows(run: Run) -> bool:
+            return gives(run, signature) if seen and signature is not None else run in bad
+
+        def play(choices: tuple[int, ...]) -> Run:
+            return enactment.run(choices, stage.isolation)
+
+        return replace(
+            found,
+            witness=witness(bad, play, shows),
+            observed=follow([(each.worker, each.sql) for each in accused.statements], play)
+            if accused.statements
+            else None,
+        )
+
+
+def fitting(hits: Sequence[Hit], enactment: Enactment, success: int | None) -> Hit:
+    """The likeliest hit whose lines both requests run when they are alone.
+
+    Raises: ControlFailed, for the likeliest one, if there is none
+    """
+    if not hits:
+        raise ControlFailed(
+            "no check finds a race in the accused function, so nothing says what is to be shown"
+        )
+    failures = []
+    for hit in hits:
+        try:
+            control(enactment, hit, success)
+        except ControlFailed as error:
+            failures.append(error)
+        else:
+            return hit
+    raise failures[0]
+
+
+def verdict_of(before: Enacted, explanation: Explanation | None) -> tuple[str, str]:
+    """The verdict on the application as it was, and why."""
+    count, bad = len(before.exploration.runs), len(before.judgement.bad)
+    if before.judgement.duplicates and not bad:
+        return (
+            EFFECT,
+            "one after the other, both requests take effect: the cure is an idempotency key, not a lock",
+        )
+    if bad and (explanation is None or explanation.answer == YES):
+        return PROVED, f"{bad} of {count} distinguishable orders give what no serial order gives"
+    if bad:
+        return OTHER, explanation.reason if explanation is not None else ""
+    if not before.judgement.safe or not before.exploration.complete:
+        return BOUNDED, before.exploration.bounded or "some orders could not be played to their end"
+    return SAFE, f"each of {count} distinguishable orders gives what a serial one gives"
+
+
+def team_for(case: Investigation, shown: Proof, stage: Stage, repeats: int) -> TeamProof | None:
+    """The test and its gate, where a fix was kept and production's error was shown."""
+    best = shown.menu.best if shown.menu is not None else None
+    if best is None or shown.witness is None or shown.hit is None or shown.verdict != PROVED:
+        return None
+    accused = shown.cause.suspicion
+    records = [*accused.records, *([accused.raised.record_id] if accused.raised else [])]
+    places = [f"{path}:{line}" for path, line in case.places(records)]
+    return keep_a_test(stage, shown.hit, accused, places, shown.witness, best.proposal, repeats)

@@ -1,0 +1,20 @@
+"""What production's evidence shows of the request that lost."""
+
+from analysis.replay.mechanism import Signature
+from analysis.suspicion import Suspicion
+
+
+def signature_of(accused: Suspicion) -> Signature | None:
+    """What an explanation has to produce; None where production showed no error."""
+    raised = accused.raised
+    if raised is None:
+        return None
+    failed = next((each for each in accused.statements if each.sqlstate is not None), None)
+    return Signature(
+        status=accused.failure,
+        sqlstate=raised.sqlstate,
+        constraint=raised.constraint,
+        key_columns=raised.key_columns,
+        kind=failed.kind if failed is not None else None,
+        table=failed.table if failed is not None else None,
+    )

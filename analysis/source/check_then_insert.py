@@ -1,0 +1,102 @@
+"""A row is looked for, is not there, and is inserted: two requests can both find nothing and both insert.
+
+Source: https://docs.djangoproject.com/en/5.2/ref/models/querysets/#get-or-create
+"""
+
+from collections.abc import Iterator
+
+from analysis.source.events import Event, Guard, Trace
+from analysis.source.facts import Facts
+from analysis.source.hits import Hit
+from analysis.source.state_then_insert import state_then_insert
+from analysis.source.suspicion import INSERTS, constrained, plain, protected, same_table, suspicion, terms_of
+from analysis.source.validated_then_insert import validated_then_insert
+
+ASKS_PRESENCE = (
+    "exists",
+    "aexists",
+    "first",
+    "afirst",
+    "full_clean",
+)  # what the test of an unclear term is about
+
+
+def check_then_insert(facts: Facts, trace: Trace) -> Iterator[Hit]:
+    """An insert on the arm on which the same table did not hold the row."""
+    for act, read, guard in unguarded_inserts(facts, trace):
+        if not guard.handler and not read.locked:
+            yield report(facts, trace, "check-then-insert", act, read, guard)
+    yield from key_written(facts, trace)
+    yield from state_then_insert(facts, trace)
+    yield from validated_then_insert(facts, trace)
+
+
+def key_written(facts: Facts, trace: Trace) -> Iterator[Hit]:
+    """No row has the value yet, so a row is given it: `if not ….filter(email=new).exists(): user.email = new`."""
+    for act in trace.of("write"):
+        if act.verb not in ("save", "asave") or act.insert is True or act.catches_conflict:
+            continue
+        written = {
+            e.fields[0]
+            for e in trace.of("set")
+            if e.fields and e.order < act.order and set(e.rows) & set(act.rows)
+        }
+        for read, guard in absences(trace, act):
+            asked = {name.split("__", 1)[0] for name in read.lookups}
+            if read.verb in ("exists", "aexists") and asked & written:
+                yield report(facts, trace, "check-then-insert", act, read, guard)
+                break
+
+
+def unguarded_inserts(facts: Facts, trace: Trace) -> Iterator[tuple[Event, Event, Guard]]:
+    """Inserts that follow from an absence that another request can end, with the read and the decision."""
+    for act in trace.of("write"):
+        if act.verb not in INSERTS or not may_insert(act) or act.private:
+            continue
+        unique = constrained(facts, act)
+        if act.catches_conflict and unique is not False:
+            continue
+        found = next(absences(trace, act), None)
+        if found is not None:
+            yield act, *found
+
+
+def may_insert(act: Event) -> bool:
+    return act.insert is True or (act.insert is None and "fresh" in act.origins)
+
+
+def absences(trace: Trace, act: Event) -> Iterator[tuple[Event, Guard]]:
+    for guard, term in reversed(terms_of(act.guards)):
+        for order in sorted(term.origins, reverse=True):
+            read = trace.event(order)
+            if read is None or not same_table(read, act) or not read.meets(act) or not speaks_of(read, act):
+                continue
+            absent = term.present is False or (
+                term.present is None and not term.attrs and read.verb in ASKS_PRESENCE
+            )
+            if absent and not protected(trace, read, act, read.order, absent=True):
+                yield read, guard
+
+
+def speaks_of(read: Event, act: Event) -> bool:
+    """Does the insert fill a field that was looked up? Unknown on either side counts as yes."""
+    asked = {name.split("__", 1)[0].removesuffix("_id") for name in read.lookups}
+    given = {name.removesuffix("_id") for name in act.values}
+    if not asked or not given or any(name.startswith("**") for name in (*asked, *given)):
+        return True
+    return bool(asked & given) or bool(asked & {"pk", "id"}) or act.verb != "create"
+
+
+def report(facts: Facts, trace: Trace, check: str, act: Event, read: Event, guard: Guard) -> Hit:
+    model = plain(act.model or act.base)
+    unique = constrained(facts, act)
+    cost = (
+        "The unique constraint refuses the second row: the loser is answered with an unhandled database error."
+        if unique
+        else f"Two rows of {model} where the code expects one: no unique constraint in sight refuses the second."
+        if unique is False
+        else "Two rows, or, behind a unique constraint, an unhandled database error for the loser."
+    )
+    cures = ("get_or_create", "insert_first") if unique else ("unique_constraint", "advisory_lock")
+    between = f"Another request can insert the same {model} after line {read.top.line} found none."
+    return suspicion(check, trace, act, read, guard, between, cost, cures)

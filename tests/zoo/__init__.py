@@ -1,0 +1,1 @@
+"""Racy handlers and their innocent twins, read and re-enacted for real."""
