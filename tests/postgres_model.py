@@ -131,7 +131,7 @@ class World:
         try:
             if session.aborted and op.do not in ("rollback", "rollback to"):
                 raise Failed("40001" if op.do == "commit" else "25P02")
-            if session.doomed and op.do not in ("rollback", "rollback to"):
+            if session.doomed and (op.do == "commit" or op.do not in (*CONTROL, "stop unless")):
                 raise Failed("40001")
             while session.waiting:
                 row = session.waiting[0]

@@ -149,6 +149,28 @@ def test_a_transaction_that_sets_its_own_level_gets_the_strictest_rules():
     assert may_matter([own, *a("SELECT other")], b(WRITE, COMMIT))  # the snapshot
 
 
+def test_a_session_that_sets_its_own_level_keeps_it():
+    own = Step(0, STATEMENT, "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+    later = [own, *a(COMMIT, "SELECT other")]
+    assert may_matter(later, b(WRITE, COMMIT))
+    assert not may_matter(later[1:], b(WRITE, COMMIT))
+    for_one = [replace(own, sql="SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"), *later[1:]]
+    assert not may_matter(for_one, b(WRITE, COMMIT))
+
+
+@pytest.mark.parametrize("isolation", [READ_COMMITTED, REPEATABLE_READ, SERIALIZABLE])
+def test_where_the_level_is_not_known_the_rules_of_all_hold(isolation):
+    steps = [
+        *(a(*told) for told in ([READ], [WRITE], ["SELECT other"], ["SELECT other", READ], [READ, COMMIT])),
+        *([each] for each in a(READ, WRITE, autocommit=True)),
+    ]
+    others = [b(*told) for told in ([READ], [WRITE], [WRITE, COMMIT], [WRITE, ROLLBACK], [READ, COMMIT])]
+    for one in steps:
+        for two in others:
+            assert may_matter(one, two, None) >= may_matter(one, two, isolation)
+    assert not may_matter(a(READ), b(READ, COMMIT), None)
+
+
 UNKNOWN = [
     'LOCK TABLE "job"',
     "CREATE INDEX i ON job (a)",

@@ -337,7 +337,7 @@ def test_code_that_never_ends_is_left_with_a_gap(view):
     begun = time.monotonic()
     found = read(view)
     assert found.gaps == ["shop/views.py:2: too much to follow"]
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 8
 
 
 @pytest.mark.parametrize(

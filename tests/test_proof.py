@@ -103,8 +103,7 @@ def test_nothing_is_run_unasked():
 
 
 def test_requests_that_are_refused_are_no_acquittal(tmp_path):
-    case = tmp_path / "case"
-    shutil.copytree(BUNDLED, case, ignore=shutil.ignore_patterns("capture", "truth.json"))
+    case = a_copy(tmp_path)
     setup = (case / "setup.py").read_text()
     (case / "setup.py").write_text(setup.replace("Token {rows['token'].key}", "Token wrong"))
     found = prove(analysis.investigate(str(case), "x"))
@@ -112,12 +111,34 @@ def test_requests_that_are_refused_are_no_acquittal(tmp_path):
     assert "request A alone is answered 401" in found.reason and "setup.py" in found.reason
 
 
-def test_a_case_without_an_application_or_setup_says_what_to_add(tmp_path):
+def a_copy(folder):
+    case = folder / "case"
+    shutil.copytree(BUNDLED, case, ignore=shutil.ignore_patterns("capture", "truth.json"))
+    return case
+
+
+def test_without_a_setup_file_one_is_drafted_from_the_code_and_left(tmp_path):
+    case = a_copy(tmp_path)
+    (case / "setup.py").unlink()
+    found = prove(analysis.investigate(str(case), "x"), repeats=1)
+    assert (found.verdict, found.drafted.missing) == (PROVED, ())
+    assert found.team.gate.believed
+    assert "setup.py" in [file.name for file in leave_in(found, tmp_path / "out")]
+
+
+def test_a_folder_with_other_code_than_was_deployed_is_not_run(tmp_path):
+    case = a_copy(tmp_path)
+    views = case / "source" / "jobs" / "views.py"
+    views.write_text(views.read_text().replace("job.save()", "job.save() "))
+    found = prove(analysis.investigate(str(case), "x"))
+    assert found.verdict == NOT_ENACTED
+    assert "is not as in revision b916f279b2e6" in found.reason
+
+
+def test_a_case_without_an_application_says_what_to_add():
     case = analysis.investigate(str(BUNDLED), "x").opened.case
     with pytest.raises(NothingToProve, match=r"add \[app\]"):
         of_case(replace(case, app=None))
-    with pytest.raises(NothingToProve, match="makes the rows"):
-        of_case(replace(case, folder=tmp_path))
 
 
 def test_the_command_ends_with_the_files_it_left(tmp_path):

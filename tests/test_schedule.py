@@ -253,7 +253,8 @@ def test_runs_that_cannot_be_finished_end_the_search():
         return run
 
     once = explore(stuck)
-    assert once.complete
+    assert not once.complete
+    assert once.bounded.startswith("1 runs could not be finished")
     assert sum(each.stuck is not None for each in once.runs) == 1
     always = explore(lambda prefix: replace(play(prefix), stuck="waits for a lock"))
     assert always.explored == 3
@@ -297,6 +298,15 @@ def test_a_run_that_does_something_else_after_the_same_choices_is_an_error():
 def test_requests_that_ask_the_database_nothing():
     found = explore(player(([], []), ROWS))
     assert (found.explored, found.complete) == (1, True)
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+@pytest.mark.parametrize("name", TELLING)
+def test_where_the_level_is_not_known_no_outcome_is_lost(name, isolation):
+    play = player(TELLING[name], ROWS, isolation)
+    known, unknown = explore(play, prune=False, isolation=isolation), explore(play, isolation=None)
+    assert unknown.complete
+    assert {outcome(each) for each in unknown.runs} == {outcome(each) for each in known.runs}
 
 
 def test_a_statement_that_is_not_understood_is_dependent_on_all():

@@ -391,7 +391,12 @@ def broken(postgres, tmp_path, file, old, new):
             "coin=10",
             "the rows cannot be made: TypeError: Box() got unexpected keyword",
         ),
-        ("setup.py", 'rows["asked"]', 'rows["nothing"]', "the requests cannot be made: KeyError: 'nothing'"),
+        (
+            "setup.py",
+            'rows["asked"]',
+            'rows["nothing"]',
+            "the requests cannot be made: KeyError: 'nothing' (setup.py:",
+        ),
         ("manage.py", "DJANGO_SETTINGS_MODULE", "X", "names no settings module: give `settings` in [app]"),
     ],
 )

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.replay.app import Enactment
-from analysis.replay.independence import READ_COMMITTED
 from analysis.replay.oracle import Judgement, judge
 from analysis.replay.outcomes import read_keys
 from analysis.replay.runs import Run
@@ -23,7 +22,7 @@ class Enacted:
     """What was played of one state of the application.
 
     `alone`        each request with nobody beside it: the positive control
-    `serial`       one after the other, each order twice
+    `serial`       one after the other, each order three times, before the others and after them
     `exploration`  side by side
     `judgement`    what these orders come to, against what the serial ones do
     """
@@ -52,9 +51,11 @@ def enact(
     exploration = explore(
         lambda choices: enactment.run(choices, isolation),
         bound,
-        isolation=isolation or READ_COMMITTED,
+        isolation=isolation,
         until=lambda run: until_broken and bool(judge(serial, [run], keys).bad),
     )
+    # Again at the end: what differs between equal runs as far apart as can be is no order's doing.
+    serial += tuple(enactment.serial(order, isolation) for order in ORDERS)
     return Enacted(alone, serial, exploration, judge(serial, exploration.runs, keys))
 
 

@@ -3,10 +3,12 @@
 Runs the application's code, so it is done only when asked for: in child processes with a scrubbed environment.
 """
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from analysis.case import App, Case
 from analysis.investigation import Investigation
@@ -19,11 +21,16 @@ from analysis.replay.app import Application, CannotEnact, Enactment
 from analysis.replay.mechanism import YES, Explanation, explains, gives
 from analysis.replay.observed import Followed, follow
 from analysis.replay.oracle import NotComparable
+from analysis.replay.plan import Evidence
+from analysis.replay.requests import Setup, setup_of
 from analysis.replay.runs import Run
 from analysis.replay.schedule import Diverged
 from analysis.replay.shrink import witness
 from analysis.root_cause import RootCause, root_cause
+from analysis.source.facts import facts_of
 from analysis.source.hits import Hit
+from analysis.source.trees import FolderTree
+from analysis.source.urlconf import Endpoint
 from analysis.suspicion import NothingToProve, Suspicion
 
 PROVED: Final = "race proved"
@@ -41,6 +48,7 @@ class Proof:
     `hit`      the check whose lines the requests ran when they were alone
     `witness`  the order with the fewest switches that shows what production saw; where none does, any that is bad
     `observed` the order in which the database log shows the statements, played as it was
+    `drafted`  the setup file, where the case has none of its own and one was written from the code
     """
 
     cause: RootCause
@@ -53,6 +61,7 @@ class Proof:
     observed: Followed | None = None
     menu: Menu | None = None
     team: TeamProof | None = None
+    drafted: Setup | None = None
 
 
 def prove(case: Investigation, repeats: int = 100) -> Proof:
@@ -62,33 +71,52 @@ def prove(case: Investigation, repeats: int = 100) -> Proof:
     Raises: NothingToProve where there is no accusation, no code, or no application to run; TreeMissing; NoServer
     """
     cause = root_cause(case)
-    application, setup = of_case(case.opened.case)
-    with server.running() as running:
-        stage = Stage(running, application, setup, evidence_for(cause.suspicion))
-        try:
-            shown = show(cause, stage)
-        except (CannotEnact, ControlFailed, Diverged, NotComparable) as error:
-            return Proof(cause, NOT_ENACTED, str(error))
-        if shown.witness is None or shown.hit is None:
-            return shown
-        others = [hit for hit in cause.hits if hit != shown.hit and hit.path == shown.hit.path]
-        shown = replace(shown, menu=try_menu(stage, cause.tree, [shown.hit, *others]))
-        return replace(shown, team=team_for(case, shown, stage, repeats))
+    app, own = of_case(case.opened.case)
+    evidence = evidence_for(cause.suspicion)
+    setup = setup_of(own, facts_of(cause.tree), cause.endpoint or Endpoint(None, None), evidence)
+    with server.running() as running, setup_file(own, setup) as file:
+        stage = Stage(running, app, file, evidence.as_dict())
+        found = proved(case, cause, stage, repeats)
+    if setup.own:
+        return found
+    missing = f"; the drafted setup.py lacks: {'; '.join(setup.missing)}" if setup.missing else ""
+    reason = found.reason + missing if found.verdict == NOT_ENACTED else found.reason
+    return replace(found, drafted=setup, reason=reason)
+
+
+def proved(case: Investigation, cause: RootCause, stage: Stage, repeats: int) -> Proof:
+    """The re-enactment; where it shows a race the menu, and where a fix is kept the gate and the test."""
+    try:
+        shown = show(cause, stage)
+    except (CannotEnact, ControlFailed, Diverged, NotComparable) as error:
+        return Proof(cause, NOT_ENACTED, str(error))
+    if shown.witness is None or shown.hit is None:
+        return shown
+    others = [hit for hit in cause.hits if hit != shown.hit and hit.path == shown.hit.path]
+    shown = replace(shown, menu=try_menu(stage, cause.tree, [shown.hit, *others]))
+    return replace(shown, team=team_for(case, shown, stage, repeats))
 
 
 def of_case(case: Case) -> tuple[Application, Path]:
-    """The application of a case, and the file that makes its rows. Raises: NothingToProve"""
+    """The application of a case, and where its setup file would be. Raises: NothingToProve"""
     if case.app is None:
         raise NothingToProve(
             "no application to run: add [app] with root and settings to case.toml, and python, if it needs other "
             "packages than the kit's"
         )
-    setup = case.folder / case.app.setup
-    if not setup.is_file():
-        raise NothingToProve(
-            f"{setup}: no such file; it makes the rows and the requests, see CONTRIBUTING.md"
-        )
-    return application(case.folder, case.app), setup
+    return application(case.folder, case.app), case.folder / case.app.setup
+
+
+@contextmanager
+def setup_file(own: Path, setup: Setup) -> Iterator[Path]:
+    """The case's own setup file, or the draft in a temporary one."""
+    if setup.own:
+        yield own
+        return
+    with tempfile.TemporaryDirectory(prefix="setup-") as folder:
+        file = Path(folder) / "setup.py"
+        file.write_text(setup.text, encoding="utf-8")
+        yield file
 
 
 def application(folder: Path, app: App) -> Application:
@@ -96,22 +124,17 @@ def application(folder: Path, app: App) -> Application:
     return given if app.python is None else replace(given, python=str(folder / app.python))
 
 
-def evidence_for(accused: Suspicion) -> dict[str, Any]:
+def evidence_for(accused: Suspicion) -> Evidence:
     """What the setup file is told of the requests."""
     raised = accused.raised
     key = dict(zip(raised.key_columns, raised.key_values, strict=False)) if raised else {}
-    return {
-        "method": accused.method,
-        "path": accused.path,
-        "user": accused.user,
-        "entity": accused.entity,
-        "key": key,
-    }
+    return Evidence(accused.method, accused.path, accused.user, accused.entity, key)
 
 
 def show(cause: RootCause, stage: Stage) -> Proof:
     """Alone, one after the other, in every order that can be told apart."""
     accused = cause.suspicion
+    refuse_another_state(cause, stage.application.root)
     with stage.at(stage.application.root) as enactment:
         hit = fitting(cause.hits, enactment, accused.success)
         before = enact(enactment, stage.isolation)
@@ -138,6 +161,17 @@ def show(cause: RootCause, stage: Stage) -> Proof:
             if accused.statements
             else None,
         )
+
+
+def refuse_another_state(cause: RootCause, root: Path) -> None:
+    """Raises: ControlFailed where the folder holds other code than that which was read."""
+    there = FolderTree(root)
+    for path in sorted({place.path for hit in cause.hits for place in (hit.read, hit.act)}):
+        if there.read(path) != cause.tree.read(path):
+            raise ControlFailed(
+                f"{root / path} is not as in {cause.read_from}, which was deployed; check that revision out into the "
+                "folder that [app] root names"
+            )
 
 
 def fitting(hits: Sequence[Hit], enactment: Enactment, success: int | None) -> Hit:

@@ -48,6 +48,7 @@ def keep_a_test(
         evidence=stage.evidence,
         setup=stage.setup.read_text(encoding="utf-8"),
         turns=turns_of(witness),
+        **({} if accused.success is None else {"answered": (accused.success,)}),
     )
     name, source = file_name(view), render(facts)
     with stage.server.database() as database, tempfile.TemporaryDirectory(prefix="team-") as folder:

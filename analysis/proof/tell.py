@@ -16,6 +16,7 @@ from analysis.suspicion import NothingToProve
 
 FOLDER: Final = "proof"
 PATCH: Final = "fix.patch"
+SETUP: Final = "setup.py"
 PLAYER: Final = "# What follows plays the requests"
 NOT_ASKED: Final = (
     "ask for it with --prove, or with `python -m analysis prove CASE`; it runs the application's code"
@@ -42,13 +43,15 @@ def leave(found: Iterable[Proof], out: str) -> list[Path]:
 
 
 def leave_in(proof: Proof, folder: Path) -> list[Path]:
-    """Write the patch of the best fix, and the test if the gate believed it."""
+    """Write the patch of the best fix, the test if the gate believed it, and the setup file if it was drafted."""
     files: dict[str, str] = {}
     best = proof.menu.best if proof.menu is not None else None
     if best is not None:
         files[PATCH] = best.proposal.diff
     if proof.team is not None and proof.team.gate.believed:
         files[proof.team.name] = proof.team.source
+    if proof.drafted is not None:
+        files[SETUP] = proof.drafted.text
     for name, text in files.items():
         write_whole(folder / name, text.encode())
     return [folder / name for name in files]

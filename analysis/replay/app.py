@@ -220,6 +220,9 @@ class _Child:
 def scrubbed(home: str, database: Mapping[str, str]) -> dict[str, str]:
     """All of the environment that the application gets to see: the same each time."""
     where = {f"DB_{name}": value for name, value in database.items()}
+    where["DATABASE_URL"] = (
+        f"postgres://{database['USER']}@localhost/{database['NAME']}"  # replaced once it is read
+    )
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": home,

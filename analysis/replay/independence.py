@@ -136,8 +136,11 @@ def _conflict_in_serializable(one: Footprint, two: Footprint) -> bool:
     )
 
 
-def footprints(steps: Sequence[Step], isolation: str = READ_COMMITTED) -> list[Footprint]:
-    """The footprint of each step of a run; `isolation`: of transactions that do not set their own."""
+def footprints(steps: Sequence[Step], isolation: str | None = READ_COMMITTED) -> list[Footprint]:
+    """The footprint of each step of a run.
+
+    In:   isolation: of transactions that do not set their own; None: not known, then the rules of all levels hold
+    """
     open_ones: dict[int, _Transaction] = {}
     return [open_ones.setdefault(step.worker, _Transaction(isolation)).footprint(step) for step in steps]
 
@@ -146,8 +149,8 @@ def footprints(steps: Sequence[Step], isolation: str = READ_COMMITTED) -> list[F
 class _Transaction:
     """What one session's transaction did so far. Tables None: not understood, for its rest."""
 
-    default: str
-    isolation: str = ""
+    default: str | None
+    mixed: bool = False  # it sets its own level: whichever it is, the rules of all levels hold
     read: Tables = NONE
     wrote: Tables = NONE
     holds: Locks = FREE
@@ -168,7 +171,8 @@ class _Transaction:
     def _statement(self, step: Step) -> Footprint:
         text = LITERAL.sub(" ", step.sql)
         if SETS_ISOLATION.search(step.sql):
-            self.isolation = SERIALIZABLE  # whichever it is: the strictest rules hold for all
+            self.mixed = True
+            self.default = None if "SESSION" in text.upper() else self.default
         if OWN_SESSION.match(text):
             return NOTHING if step.error is None else self._with_end(NOTHING)
         if step.reads is None or step.writes is None or step.locks is None or not understood(step.sql, text):
@@ -188,7 +192,7 @@ class _Transaction:
             locks=locks,
             publishes=writes,
             frees=locks,
-            serializable=self.default == SERIALIZABLE,
+            serializable=self.default in (None, SERIALIZABLE),
             read=reads,
             wrote=writes,
         )
@@ -197,27 +201,27 @@ class _Transaction:
         first, held = not self.began, self.holds
         self.began, self.holds = True, held | locks
         self.read, self.wrote = self.read | reads, self.wrote | writes
-        fixed = self._level() != READ_COMMITTED
+        level = self._level()
         return Footprint(
             anything=self.unknown,
-            sees_all=fixed and first,
-            sees=locks.takes | locks.shares if fixed and not self.isolation else reads | writes,
+            sees_all=first and level != READ_COMMITTED,
+            sees=reads | writes if level in (None, READ_COMMITTED) else locks.takes | locks.shares,
             locks=locks,
             holds=held,
-            serializable=self._level() == SERIALIZABLE,
+            serializable=self._level() in (None, SERIALIZABLE),
             read=self.read,
             wrote=self.wrote,
         )
 
-    def _level(self) -> str:
-        return self.isolation or self.default
+    def _level(self) -> str | None:
+        return None if self.mixed else self.default
 
     def _rollback(self) -> Footprint:
         return Footprint(
             anything=self.unknown,
             frees=self.holds,
             holds=self.holds,
-            serializable=self._level() == SERIALIZABLE,
+            serializable=self._level() in (None, SERIALIZABLE),
             read=self.read,
             wrote=self.wrote,
         )
@@ -241,8 +245,8 @@ class _Transaction:
         )
 
     def _forget(self) -> None:
-        self.isolation, self.read, self.wrote = "", NONE, NONE
-        self.holds, self.unknown, self.began = FREE, False, False
+        self.read, self.wrote, self.holds = NONE, NONE, FREE
+        self.mixed = self.unknown = self.began = False
 
 
 def understood(sql: str, text: str) -> bool:

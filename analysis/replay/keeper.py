@@ -24,6 +24,7 @@ SETTINGS = {
     "shared_buffers": "32MB",
     "autovacuum": "off",
 }
+INITDB = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
 STOP_S = 10
 
 
@@ -36,19 +37,7 @@ def main(folder: str, user: str, initdb: str, postgres: str) -> None:
     try:
         with (Path(folder) / "log").open("wb") as log:
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": folder}
-            make = [
-                initdb,
-                "-D",
-                str(data),
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--no-locale",
-                "-N",
-            ]
+            make = [initdb, *INITDB, "-D", str(data)]
             subprocess.run(make, check=True, **streams, **who)  # type: ignore[call-overload]
             settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
             start = [postgres, "-D", str(data), "-k", folder, *settings]
@@ -60,14 +49,17 @@ def main(folder: str, user: str, initdb: str, postgres: str) -> None:
         print(error, flush=True)
     finally:
         if server:
-            server.send_signal(
-                signal.SIGQUIT
-            )  # "immediate shutdown": PostgreSQL manual, "Shutting Down the Server"
-            try:
-                server.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
+            stop(server)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop(server: "subprocess.Popen[bytes]") -> None:
+    """PostgreSQL manual, "Shutting Down the Server": SIGQUIT is the immediate shutdown."""
+    server.send_signal(signal.SIGQUIT)
+    try:
+        server.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

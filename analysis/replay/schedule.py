@@ -64,7 +64,7 @@ class Node:
 class Search:
     """The state of one exploration."""
 
-    def __init__(self, play: Play, isolation: str, prune: bool, preemptions: int | None) -> None:
+    def __init__(self, play: Play, isolation: str | None, prune: bool, preemptions: int | None) -> None:
         self.play, self.isolation = play, isolation
         self.prune, self.preemptions = prune, preemptions
         self.nodes: list[Node] = []
@@ -174,7 +174,7 @@ def explore(
     play: Play,
     bound: int = BOUND,
     prune: bool = True,
-    isolation: str = READ_COMMITTED,
+    isolation: str | None = READ_COMMITTED,
     preemptions: int | None = None,
     until: Callable[[Run], bool] = lambda run: False,
 ) -> Exploration:
@@ -183,6 +183,7 @@ def explore(
     In:   play: plays the choices given, then lets the request that went last go on while it can
           bound: how many runs at most; beyond it every order with one preemption is played, and no more
           prune: False plays every order, with three or more requests those with few preemptions
+          isolation: of the transactions as they are played; None: not known, which costs more runs
           until: stops at the first run for which it is true
     Raises: Diverged
     """
@@ -200,7 +201,9 @@ def explore(
             for _ in search.one_preemption():
                 pass
             break
-    if bounded is None and search.preemptions is not None:
+    if bounded is None and search.stuck:
+        bounded = f"{search.stuck} runs could not be finished, and what would have come after is not known"
+    elif bounded is None and search.preemptions is not None:
         bounded = f"only orders with at most {search.preemptions} preemptions"
     runs = tuple(search.found.values())
     return Exploration(runs, search.explored, search.pruned, bounded is None, bounded)

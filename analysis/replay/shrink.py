@@ -16,7 +16,7 @@ Progress = tuple[int, ...]  # how many of its steps each request has done
 
 
 def witness(
-    runs: Iterable[Run], play: Play, wanted: Callable[[Run], bool], isolation: str = READ_COMMITTED
+    runs: Iterable[Run], play: Play, wanted: Callable[[Run], bool], isolation: str | None = READ_COMMITTED
 ) -> Run | None:
     """The run with the fewest switches for which `wanted` is true; None if there is none."""
     candidates = [run for run in runs if wanted(run)]
@@ -36,7 +36,7 @@ def switches(choices: Iterable[int]) -> int:
     return sum(one != two for one, two in itertools.pairwise(choices))
 
 
-def fewest(run: Run, isolation: str = READ_COMMITTED) -> tuple[int, ...]:
+def fewest(run: Run, isolation: str | None = READ_COMMITTED) -> tuple[int, ...]:
     """The choices of an order of the same trace with the fewest switches."""
     found = traced(run, isolation)
     workers = sorted(set(run.choices))

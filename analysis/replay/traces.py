@@ -53,7 +53,7 @@ class Traced:
         }
 
 
-def traced(run: Run, isolation: str = READ_COMMITTED) -> Traced:
+def traced(run: Run, isolation: str | None = READ_COMMITTED) -> Traced:
     """Works the clocks out, in one pass over the pairs of steps."""
     prints = footprints(run.steps, isolation)
     through = {number: step.through for number, step in enumerate(run.steps)}

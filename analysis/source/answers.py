@@ -4,6 +4,9 @@ import ast
 import re
 from typing import Final
 
+from analysis.source.modules import dotted
+from analysis.source.scopes import Scope
+
 REFUSAL: Final = re.compile(
     r"refus|error|bad_?request|forbid|denied|conflict|not_?allowed|not_?found|gone$|fail|_4\d\d", re.I
 )
@@ -39,3 +42,13 @@ def refusing(node: ast.expr) -> bool:
         n.id if isinstance(n, ast.Name) else n.attr for n in parts if isinstance(n, ast.Name | ast.Attribute)
     ]
     return any(400 <= number < 600 for number in numbers) or any(map(REFUSAL.search, names))
+
+
+def decided(test: ast.expr, scope: Scope, method: str) -> bool | None:
+    """The outcome of a test that the request's method, in capitals, decides; None for any other."""
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
+        return None
+    if not (dotted(test.left) or "").endswith("request.method"):
+        return None
+    named = [scope.text(each) for each in (test.comparators[0], *getattr(test.comparators[0], "elts", []))]
+    return (method in named) == isinstance(test.ops[0], ast.Eq | ast.In)

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable
 from typing import Final
 
-from analysis.source.answers import ends, is_absence, refuses, refusing
+from analysis.source.answers import decided, ends, is_absence, refuses, refusing
 from analysis.source.constants import constant_of
 from analysis.source.hits import Place
 from analysis.source.intake_calls import DEEPEST, called, header_name
@@ -21,7 +21,7 @@ from analysis.source.takes import UNKNOWN, Intake, Source, Wanted
 from analysis.source.wants import require
 
 BODIES: Final = {"POST": "body", "data": "body", "body": "body", "GET": "query", "query_params": "query"}
-MOST_CALLS: Final = 2_000  # that are followed for one view
+MOST_CALLS: Final = 1_000  # that are followed for one view
 CLEANED: Final = ("validated_data", "cleaned_data", "data")
 
 
@@ -137,7 +137,7 @@ class Frame:
 
     def choice(self, node: ast.If, rest: list[ast.stmt]) -> Source | None:
         """Goes the way on which the request is not turned away. rest: the statements behind the `if`."""
-        known = self.known(node.test)
+        known = decided(node.test, self.scope, self.reader.method)
         if known is not None:
             return self.block(node.body if known else node.orelse)
         if ends(node.body) and not refuses(node.body) and refuses(node.orelse or rest):
@@ -159,19 +159,6 @@ class Frame:
             self.value(node.test)
         returned = self.block(node.body)
         return returned if returned is not None and not node.orelse else self.block(node.orelse) or returned
-
-    def known(self, test: ast.expr) -> bool | None:
-        """A test that the request's method decides."""
-        if (
-            isinstance(test, ast.Compare)
-            and len(test.ops) == 1
-            and (dotted(test.left) or "").endswith("request.method")
-        ):
-            other = self.scope.text(test.comparators[0])
-            several = [self.scope.text(each) for each in getattr(test.comparators[0], "elts", [])]
-            same = self.reader.method == other or self.reader.method in several
-            return same if isinstance(test.ops[0], ast.Eq | ast.In) else not same
-        return None
 
     def value(self, node: ast.expr | None) -> Source:
         """Where the value of an expression comes from; what is read on the way is noted."""

@@ -11,8 +11,8 @@ from typing import Final
 
 from analysis.source.modules import Class, Code, Function, Module, dotted
 
-NESTED: Final = 5  # texts put together from texts
-MOST_PARTS: Final = 12  # pieces of one text; with NESTED it bounds what a stranger can make this read
+NESTED: Final = 4  # texts put together from texts
+MOST_PARTS: Final = 10  # pieces of one text; with NESTED it bounds what a stranger can make this read
 DEEPEST: Final = 12  # names followed from one to the next
 TRANSLATIONS: Final = ("_", "gettext", "gettext_lazy", "ugettext_lazy", "pgettext_lazy", "pgettext")
 DEFAULTS: Final = ("get", "getenv", "getattr", "config", "env")  # calls whose last argument is the default

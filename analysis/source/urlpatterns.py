@@ -26,7 +26,7 @@ HOLE: Final = "\0"
 ANYTHING: Final = ".*?"
 SHORTEST: Final = 3  # letters of a route besides its holes without which it would match anything
 DEEPEST: Final = 16
-MOST_READ: Final = 100_000  # expressions that are looked at for one tree
+MOST_READ: Final = 20_000  # expressions that are looked at for one tree
 
 
 @dataclass(frozen=True)

@@ -60,14 +60,10 @@ def main() -> int:
         for site, of_site in sites.items():
             red = red_handlers(server, site, of_site, Path(temporary) / site.name)
             for each in of_site:
-                colour, wanted = (
-                    "red" if each.view in red else "green",
-                    "red" if each.verdict in ("anomaly", "failure") else "green",
-                )
+                colour = "red" if each.view in red else "green"
+                wanted = "red" if each.verdict in ("anomaly", "failure") else "green"
                 wrong += colour != wanted
-                print(
-                    f"{each.view:36} {each.verdict:17} {colour:6} {'' if colour == wanted else 'WRONG'}".rstrip()
-                )
+                print(f"{each.view:36} {each.verdict:17} {colour:6} {'WRONG' * (colour != wanted)}".rstrip())
     return int(wrong > 0)
 
 

@@ -1,4 +1,4 @@
-"""What the generated test carries with it: each module here, from its marker on, as it is.
+"""What the generated test carries with it: below its marker, each module here is copied as it is.
 
-Names at their top level begin with what no application is likely to call a thing of its own.
+Nothing but Django may be imported above the markers.
 """

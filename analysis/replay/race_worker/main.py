@@ -21,9 +21,7 @@ from .places import APPLICATION
 from .play import Play
 from .player import close_kept
 
-OUTBOX = (
-    "django.core.mail.outbox"  # stands among the tables: mail that was sent is an effect that no row shows
-)
+OUTBOX = "django.core.mail.outbox"  # stands among the tables: no row shows that a mail was sent
 MEMORY_BYTES = 4 << 30
 
 
@@ -31,10 +29,8 @@ class Application:
     """The open application: its fixture and its requests."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        APPLICATION.root, APPLICATION.setup = (
-            os.path.realpath(given["root"]),
-            os.path.realpath(given["setup"]),
-        )
+        APPLICATION.root = os.path.realpath(given["root"])
+        APPLICATION.setup = os.path.realpath(given["setup"])
         os.chdir(APPLICATION.root)
         sys.path[0] = APPLICATION.root  # and not this file's folder
         os.environ["DJANGO_SETTINGS_MODULE"] = given["settings"]

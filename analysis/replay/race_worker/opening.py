@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def stage(what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [each for each in frames if is_application(each.filename) or each.filename == APPLICATION.setup]
-        at = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+        at = f" ({os.path.relpath(own[-1].filename, APPLICATION.root)}:{own[-1].lineno})" if own else ""
         raise CannotPlay(f"{what}: {type(error).__name__}: {error}{at}") from error
 
 

@@ -14,4 +14,3 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "sho
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 USE_TZ = True
-MIGRATION_MODULES = {"auth": None, "contenttypes": None, "sessions": None}  # tables straight from the models

@@ -59,10 +59,8 @@ class EditCustomer(View):
 class EditCustomerFields(View):
     def post(self, request, customer_id):
         customer = Customer.objects.get(pk=customer_id)
-        if "phone" in request.POST:
-            customer.phone = request.POST["phone"]
-            customer.save(update_fields=["phone"])  # act: edit_customer_twin
-        if "city" in request.POST:
-            customer.city = request.POST["city"]
-            customer.save(update_fields=["city"])
+        changed = [name for name in ("phone", "city") if name in request.POST]
+        for name in changed:
+            setattr(customer, name, request.POST[name])
+        customer.save(update_fields=changed)  # act: edit_customer_twin
         return HttpResponse(status=204)
