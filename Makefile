@@ -20,8 +20,8 @@ help: ## this list
 report: $(BASE) ## the main job on CASE=data/cases/jobs-complete; ends with the path of the HTML report
 	@$(PY) -m analysis report $(CASE) $(PROVE)
 
-test: $(TEST) ## all tests
-	@$(PY) -m pytest
+test: $(TEST) ## all tests, a process a core
+	@$(PY) -m pytest -n auto --dist loadfile
 
 check: $(TEST) ## format, lint, types, stripped notebooks, what no tracked file may name
 	@$(PY) -m ruff format --check .

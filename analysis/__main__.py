@@ -5,10 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -178,7 +179,7 @@ def run_report(options: argparse.Namespace) -> int:
     shutil.rmtree(out / "answers", ignore_errors=True)
     report = make_report(jobs_for(notebooks, out, parameters), out, title, facts=ledger)
     verdict = read_verdict(out)
-    for line in five_lines(verdict.verdict, [finding["claim"] for finding in verdict.findings]):
+    for line in five_lines(verdict.verdict, in_order(verdict.findings)):
         say(line)
     say(str(report.page))
     return INCIDENT if options.exit_code and verdict.incident else DONE
@@ -191,6 +192,13 @@ def run_prove(options: argparse.Namespace) -> int:
     folder = options.case.resolve()
     out = (options.out or Path("reports") / folder.name / "proof").resolve()
     return say_all(proved(folder, out, not options.ignore_request_ids))
+
+
+def in_order(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The claims; the proof's first one stands behind what happened and to whom."""
+    proof = [each["claim"] for each in findings if each["notebook"] == "06_proof"]
+    others = [each["claim"] for each in findings if each["notebook"] != "06_proof"]
+    return [*others[:2], *proof[:1], *others[2:], *proof[1:]]
 
 
 def five_lines(verdict: str, claims: Sequence[str]) -> list[str]:

@@ -40,8 +40,9 @@ def controlled(proof: Proof) -> list[Finding]:
     lines = ", ".join(
         str(place) for place in (proof.hit.read, proof.hit.test, proof.hit.act) if place is not None
     )
+    limits = "Without this control, two refusals would be a perfect, empty acquittal."
     claim = f"Alone, each request is answered {' or '.join(map(str, statuses))} and runs {lines}."
-    return [Finding(claim, limits="Without this control, two refusals would be a perfect, empty acquittal.")]
+    return [Finding(claim, limits=" ".join([limits, *map(sentence, proof.before.notes)]))]
 
 
 def explained(proof: Proof) -> list[Finding]:

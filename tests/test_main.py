@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from analysis.__main__ import five_lines, main
+from analysis.__main__ import five_lines, in_order, main
 from analysis.case import read_case
 from analysis.evidence.seal import MANIFEST, LostBytes
 from analysis.files import NoRoom
@@ -208,3 +208,15 @@ def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(command):
         whole = [sys.executable, "-m", "analysis", *command]
         run = subprocess.run(whole, stdout=pipe, stderr=subprocess.PIPE, check=False)
     assert (run.returncode, run.stderr) == (141, b"")
+
+
+def test_the_proof_is_told_behind_what_happened_and_to_whom():
+    told = [
+        ("02_error_spike", "rose"),
+        ("02_error_spike", "users"),
+        ("02_error_spike", "cause"),
+        ("06_proof", "proved"),
+    ]
+    findings = [{"notebook": notebook, "claim": claim} for notebook, claim in told]
+    assert in_order(findings) == ["rose", "users", "proved", "cause"]
+    assert in_order(findings[:2]) == ["rose", "users"]

@@ -273,6 +273,10 @@ def test_mail_that_was_sent_stands_among_the_rows(little):
     assert enactment.alone(1).rows == {}
 
 
+def test_the_level_that_the_application_s_transactions_have_is_told(little):
+    assert little(("tell", {}), ("count", {})).isolation == "read committed"
+
+
 def test_the_isolation_is_as_asked(little):
     enactment = little(("whole", {}), ("whole", {}))
     both_saw = {"read committed": [200, 200], "repeatable read": [200, 200], "serializable": [200, 500]}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.replay.app import Enactment
+from analysis.replay.independence import ISOLATIONS
 from analysis.replay.oracle import Judgement, judge
 from analysis.replay.outcomes import read_keys
 from analysis.replay.runs import Run
@@ -25,12 +26,14 @@ class Enacted:
     `serial`       one after the other, each order three times, before the others and after them
     `exploration`  side by side
     `judgement`    what these orders come to, against what the serial ones do
+    `notes`        what was replaced in the application's settings and matters
     """
 
     alone: tuple[Run, ...]
     serial: tuple[Run, ...]
     exploration: Exploration
     judgement: Judgement
+    notes: tuple[str, ...] = ()
 
     @property
     def broken(self) -> bool:
@@ -51,12 +54,18 @@ def enact(
     exploration = explore(
         lambda choices: enactment.run(choices, isolation),
         bound,
-        isolation=isolation,
+        isolation=isolation or level_of(enactment, (*alone, *serial)),
         until=lambda run: until_broken and bool(judge(serial, [run], keys).bad),
     )
     # Again at the end: what differs between equal runs as far apart as can be is no order's doing.
     serial += tuple(enactment.serial(order, isolation) for order in ORDERS)
-    return Enacted(alone, serial, exploration, judge(serial, exploration.runs, keys))
+    return Enacted(alone, serial, exploration, judge(serial, exploration.runs, keys), enactment.notes)
+
+
+def level_of(enactment: Enactment, runs: Iterable[Run]) -> str | None:
+    """The isolation level of the transactions; None, which is never wrong, where a statement chooses one."""
+    chosen = any("ISOLATION LEVEL" in step.sql.upper() for run in runs for step in run.steps)
+    return None if chosen or enactment.isolation not in ISOLATIONS else enactment.isolation
 
 
 def control(enactment: Enactment, hit: Hit, success: int | None) -> tuple[Run, ...]:

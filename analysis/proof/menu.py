@@ -161,6 +161,10 @@ def waited(run: Run) -> int:
 
 
 def losers(runs: Iterable[Run]) -> tuple[str, ...]:
-    """What the one that came too late is answered: the worst answer of each run, each once."""
+    """What the one that came too late is answered: the worst answer of each run, each once.
+
+    Of a refusal with its text; that of a success may hold the time of day.
+    """
     worst = [max(run.responses, key=lambda each: each.status) for run in runs]
-    return tuple(dict.fromkeys(f"{each.status} {each.body[:120]}".strip() for each in worst))
+    told = (f"{each.status} {each.body[:120]}" if each.status >= 400 else str(each.status) for each in worst)
+    return tuple(dict.fromkeys(each.strip() for each in told))

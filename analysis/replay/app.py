@@ -63,6 +63,7 @@ class Enactment:
     `catalog`   what the database says of its tables: columns, keys, foreign keys, triggers
     `fixture`   the rows before each run: {table: [{column: value}, …]}
     `notes`     what was replaced in the application's settings and matters
+    `isolation` at which level its transactions run, if they do not say otherwise
     `database`  the name of its database
     """
 
@@ -75,6 +76,7 @@ class Enactment:
         self.catalog: dict[str, Any] = {}
         self.fixture: dict[str, list[dict[str, Any]]] = {}
         self.notes: tuple[str, ...] = ()
+        self.isolation = ""
         self.database = ""
         self._child: _Child | None = None
         self._open = contextlib.ExitStack()
@@ -105,6 +107,7 @@ class Enactment:
             self._child, self._open = child, stack.pop_all()
         self.requests = tuple(_request(each) for each in opened["requests"])
         self.catalog, self.fixture, self.notes = opened["catalog"], opened["rows"], tuple(opened["notes"])
+        self.isolation = opened["isolation"]
         catalog = read_catalog(self.catalog)
         self._touched = functools.cache(lambda sql: touched(sql, catalog))
 
@@ -220,9 +223,8 @@ class _Child:
 def scrubbed(home: str, database: Mapping[str, str]) -> dict[str, str]:
     """All of the environment that the application gets to see: the same each time."""
     where = {f"DB_{name}": value for name, value in database.items()}
-    where["DATABASE_URL"] = (
-        f"postgres://{database['USER']}@localhost/{database['NAME']}"  # replaced once it is read
-    )
+    if database:  # what a settings module may insist on; replaced once it is read
+        where["DATABASE_URL"] = f"postgres://{database['USER']}@localhost/{database['NAME']}"
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": home,

@@ -97,8 +97,9 @@ def theirs(server: Server, handler: Handler, folder: Path, how: str, driver: int
         return Row(handler.name, tool, f"failed: {last[:80]}", 0, time.monotonic() - began, "-", False)
     found = json.loads(said[-1])
     again = f"{found['reproduced']} of {found['repeats']}" if found["repeats"] else "-"
-    reached = bool(found["exhausted"]) or not found["holds"]
-    return Row(handler.name, tool, answer_of(found), found["explored"], found["seconds"], again, reached)
+    answer = answer_of(found)
+    reached = bool(found["exhausted"]) or answer == "race"
+    return Row(handler.name, tool, answer, found["explored"], found["seconds"], again, reached)
 
 
 def answer_of(found: dict[str, object]) -> str:

@@ -16,7 +16,15 @@ from django.db import connection, connections
 from .database import fetched
 from .fixture import Fixture
 from .hooks import hook_everything
-from .opening import CannotPlay, as_sent, http_request, loaded, replace_settings, stage
+from .opening import (
+    CannotPlay,
+    as_sent,
+    http_request,
+    isolation,
+    loaded,
+    replace_settings,
+    stage,
+)
 from .places import APPLICATION
 from .play import Play
 from .player import close_kept
@@ -122,7 +130,8 @@ class Application:
             "functions": sorted(self.fixture.functions),
         }
         rows = {name: json.loads(text) for name, text in self.fixture.kept.items() if text != "[]"}
-        return {"requests": requests, "catalog": catalog, "rows": rows, "notes": self.notes}
+        opened = {"requests": requests, "catalog": catalog, "rows": rows, "notes": self.notes}
+        return {**opened, "isolation": isolation()}
 
     def answer(self, command: dict[str, Any]) -> dict[str, Any]:
         do = command["do"]

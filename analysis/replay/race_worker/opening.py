@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db import connection, transaction
 
 from .places import APPLICATION, is_application
 
@@ -72,6 +73,13 @@ def replace_settings(database: dict[str, str]) -> list[str]:
     settings.ALLOWED_HOSTS = ["*"]
     settings.CELERY_TASK_ALWAYS_EAGER = settings.task_always_eager = True
     return notes
+
+
+def isolation() -> str:
+    """At which level the application's transactions run, if nothing says otherwise: "read committed"."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        return str(cursor.fetchone()[0])
 
 
 def loaded(path: str) -> Any:
