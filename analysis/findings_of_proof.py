@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import pandas as pd
 
@@ -9,15 +10,21 @@ from analysis.findings import Finding
 from analysis.proof.menu import Menu, Tried
 from analysis.proof.prove import NOT_ENACTED, PROVED, Proof
 from analysis.proof.team import TeamProof
-from analysis.replay.oracle import Judged
+from analysis.replay.oracle import SERIAL, STUCK, Judged
 from analysis.replay.runs import Run
 from analysis.replay.words import explained as told_lines
 from analysis.wording import counted
 
+OVERLAPPED: Final = {
+    "sure": "In production the two overlapped.",
+    "possible": "Whether the two overlapped in production is undecided.",
+    "none": "In production these two did not overlap: the code races, but not in this pair.",
+}
+
 
 def not_proved(reason: str) -> list[Finding]:
     """That nothing was re-enacted, and what would change that."""
-    return [Finding(f"Nothing was re-enacted: {reason}.")]
+    return [Finding(sentence(f"nothing was re-enacted: {reason}"))]
 
 
 def concluded(proof: Proof) -> Finding:
@@ -29,7 +36,20 @@ def concluded(proof: Proof) -> Finding:
     )
     if proof.verdict == NOT_ENACTED:
         limits = "This is no acquittal: nothing was shown."
-    return Finding(f"{proof.verdict.capitalize()}: {proof.reason}.", evidence, limits)
+    elif proof.before is not None and proof.before.judgement.bad:
+        limits += f" {OVERLAPPED[proof.cause.suspicion.overlap]}"
+        if proof.explanation is None:
+            limits += (
+                " No error is known of the two in production: that the code can lose is not that it did."
+            )
+        if proof.before.judgement.duplicates:
+            limits += " Even one after the other both take effect, which no lock cures: that takes an idempotency key."
+    return Finding(sentence(f"{proof.verdict}: {proof.reason}"), evidence, limits)
+
+
+def halted(proof: Proof) -> list[Finding]:
+    """What could not be done after the race was shown."""
+    return [Finding(sentence(each), limits="What was shown before it stands.") for each in proof.halts]
 
 
 def controlled(proof: Proof) -> list[Finding]:
@@ -84,6 +104,8 @@ def fixed(proof: Proof) -> list[Finding]:
     if proof.menu is None:
         return []
     kept = [each for each in proof.menu.tried if each.kept]
+    if not proof.menu.tried:
+        return [Finding("No fix of the menu fits; a fix has to be written by hand.")]
     if not kept:
         return [
             Finding(f"None of {counted(len(proof.menu.tried), 'fix', 'fixes')} tried survives every order.")
@@ -93,19 +115,26 @@ def fixed(proof: Proof) -> list[Finding]:
     claim += f"{best.proposal.title}. The request that comes too late is answered {'; '.join(best.losers)}."
     limits = f"{best.proposal.why} "
     limits += "Ranked by how many statements the other request waits, then by the size of the patch."
-    if proof.menu.placebos and not any(each.kept for each in proof.menu.placebos):
+    survived = [each.proposal.name for each in proof.menu.placebos if each.kept]
+    if survived:
+        limits += (
+            f" But {', '.join(survived)}, taken to do nothing, survives too: read what survives with care."
+        )
+    elif proof.menu.placebos:
         limits += f" {counted(len(proof.menu.placebos), 'change')} known to do nothing failed, as they must."
     return [Finding(claim, limits=limits)]
 
 
-def gated(team: TeamProof | None) -> list[Finding]:
-    """Whether the generated test came through the gate."""
+def gated(proof: Proof) -> list[Finding]:
+    """Whether the generated test came through the gate; that there is none, where a race was shown."""
+    team = proof.team
     if team is None:
-        return []
+        return [] if proof.menu is None or proof.halts else [no_test(proof)]
     gate = team.gate
     if not gate.believed:
-        return [Finding(f"The generated test is not believed: {gate.reason}.")]
-    claim = f"{team.name} fails without the fix, with production's error, and passes with it: "
+        return [Finding(sentence(f"the generated test is not believed, and not left: {gate.reason}"))]
+    how = "production's error" if proof.explanation is not None else "an outcome that no serial order gives"
+    claim = f"{team.name} fails without the fix, with {how}, and passes with it: "
     claim += f"{2 * gate.repeats} repeats, {counted(gate.flakes, 'flake')}."
     return [
         Finding(
@@ -115,8 +144,21 @@ def gated(team: TeamProof | None) -> list[Finding]:
     ]
 
 
+def no_test(proof: Proof) -> Finding:
+    why = (
+        "no fix survived"
+        if proof.menu is None or proof.menu.best is None
+        else "production's error was not shown"
+    )
+    return Finding(
+        f"No test is kept: {why}.",
+        limits="The gate asks for a test that fails before a fix and passes after.",
+    )
+
+
 def sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    text = text.rstrip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def outcomes_table(judged: Sequence[Judged]) -> pd.DataFrame:
@@ -174,6 +216,7 @@ def fact(proof: Proof) -> dict[str, object]:
     return {
         "verdict": proof.verdict,
         "proved": proof.verdict == PROVED,
+        "same_error": proof.verdict == PROVED and proof.explanation is not None,
         "orders": None if before is None else len(before.exploration.runs),
         "played": None if before is None else before.exploration.explored,
         "complete": None if before is None else before.exploration.complete,
@@ -197,10 +240,23 @@ def observed_order(proof: Proof) -> list[Finding]:
         return []
     statements = proof.cause.suspicion.statements
     evidence = tuple(each.record_id for each in statements)
-    statuses = " and ".join(str(each.status) for each in followed.run.responses)
-    logged = " and ".join(str(status) for status in proof.cause.suspicion.statuses)
-    claim = f"Played in the order that the database log shows, the two are answered {statuses}; in production {logged}."
+    played = tuple(each.status for each in followed.run.responses)
+    logged = proof.cause.suspicion.statuses
+    claim = f"Played in the order that the database log shows, the two are answered {listed(played)}"
+    if played == logged:
+        claim += ", as in production"
+    else:
+        claim += f"; in production {listed(logged)}: this is not how it went there"
+    if proof.ended is not None and proof.ended.verdict != STUCK:
+        claim += (
+            f"; the outcome is {'one' if proof.ended.verdict == SERIAL else 'none'} that a serial order gives"
+        )
     limits = "The log shows when statements began; two that tie may have gone the other way round."
     if followed.missing:
-        limits = f"Without a counterpart: {'; '.join(followed.missing[:3])}."
-    return [Finding(claim, evidence, limits)]
+        limits = f"{len(followed.missing)} of {counted(len(statements), 'logged statement')} had no counterpart, so "
+        limits += f"this may be another order than production's: {'; '.join(followed.missing[:3])}."
+    return [Finding(f"{claim}.", evidence, limits)]
+
+
+def listed(statuses: Sequence[int | None]) -> str:
+    return " and ".join("unknown" if each is None else str(each) for each in statuses)

@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.case import Case
-from analysis.evidence.changes import OurRepository
+from analysis.evidence.changes import GitMissing, OurRepository, RepositoryUnreadable
 from analysis.investigation import Investigation
 from analysis.source import hits_at, hits_in
 from analysis.source.deployed import Deploy, Deployed, deployed_at, tags_of
@@ -99,7 +99,7 @@ def root_causes(case: Investigation) -> tuple[list[RootCause], str]:
     """The root cause as a list of one, or none and the reason."""
     try:
         return [root_cause(case)], ""
-    except (NothingToProve, TreeMissing) as error:
+    except (GitMissing, NothingToProve, RepositoryUnreadable, TreeMissing) as error:
         return [], str(error)
 
 

@@ -77,10 +77,16 @@ def masked(value: object) -> object:
         case str():
             return mask_secrets(value)
         case Mapping():
-            return {str(key): masked(item) for key, item in value.items()}
+            return {str(key): masked_under(str(key), item) for key, item in value.items()}
         case list() | tuple():
             return [masked(item) for item in value]
     return value
+
+
+def masked_under(name: str, value: object) -> object:
+    """A value as `masked` gives it; a text whose name says that it is a secret is one, whatever it looks like."""
+    named = f"{name}=x"
+    return MASK if value and isinstance(value, str) and mask_secrets(named) != named else masked(value)
 
 
 def visible(text: str) -> str:

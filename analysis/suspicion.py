@@ -19,7 +19,7 @@ class NothingToProve(Exception):
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception as the logs tell it: the innermost cause of its chain."""
+    """An exception as the logs tell it: the cause in its chain that tells most. See `read_raised` for the frames."""
 
     record_id: int
     type: str | None
@@ -47,7 +47,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """One endpoint under suspicion. `records`: of the two requests; `failed`: which of them did (0 or 1), if one."""
+    """One endpoint under suspicion. `records`: of the two requests; `overlap` in time: sure, possible, none."""
 
     method: str
     path: str
@@ -59,6 +59,7 @@ class Suspicion:
     stamp_us: int | None
     raised: Raised | None
     statements: tuple[Observed, ...]
+    overlap: str = "sure"
 
     @property
     def success(self) -> int | None:
@@ -72,7 +73,7 @@ class Suspicion:
 
 
 def suspicion(case: Investigation, window_us: int = WINDOW_US) -> Suspicion:
-    """What the logs accuse most: the telling pair of a suspected endpoint, else the last new error alone.
+    """What the logs accuse most: the telling pair of a suspected endpoint, else that of any which writes.
 
     Raises: NothingToProve
     """
@@ -105,6 +106,7 @@ def of_pair(case: Investigation, pair: Mapping[Any, Any]) -> Suspicion:
         stamp_us=number(first["stamp_us"]),
         raised=raised_by(case, records) or raised_about(case, pair),
         statements=statements_of(case, records),
+        overlap=str(pair["overlap"]),
     )
 
 

@@ -14,6 +14,7 @@ from analysis.safe_text import masked
 
 FILE: Final = "verdict.json"
 PROVED: Final = "race proved"
+SHOWN: Final = "race shown, no error of it logged"
 SUSPECTED: Final = "race suspected"
 OPEN: Final = "incident, cause open"
 NONE: Final = "no incident found"
@@ -23,6 +24,10 @@ MEANING: Final = {
     PROVED: (
         "Errors rose where duplicate requests overlapped, and the re-enactment gives the same error.",
         "An order that can have been is not the one that was; the database log shows that one.",
+    ),
+    SHOWN: (
+        "Two such requests, re-enacted, give what no serial order gives; no error in these logs is known to be theirs.",
+        "That the code can lose is not that it did: the rows, or the database log in its order, show that.",
     ),
     SUSPECTED: (
         "Errors rose where duplicate requests overlapped.",
@@ -54,7 +59,7 @@ class Verdict:
     @property
     def incident(self) -> bool:
         """Whether something happened that a scheduler should wake someone for."""
-        return self.verdict in (PROVED, SUSPECTED, OPEN)
+        return self.verdict in (PROVED, SHOWN, SUSPECTED, OPEN)
 
     def missing_table(self) -> pd.DataFrame:
         """What would have decided it, as a table."""
@@ -71,8 +76,9 @@ def sum_up(title: str, out: str) -> Verdict:
     """The verdict over the answers that the notebooks left in `out`; written there as verdict.json.
 
     Race suspected: an endpoint is a suspect, and its error rate rose (or no rate can be told); proved: a re-enactment
-    was asked for and gave production's error. Not enough evidence:
-    nothing rose that could be seen, and either no rate can be told or a pair's overlap is undecided beside an error.
+    was asked for and gave production's error. Race shown: a re-enactment convicted without an error of production's to
+    compare with, and no rise is left unexplained. Not enough evidence: nothing rose that could be seen, and either no
+    rate can be told or a pair's overlap is undecided beside an error.
     """
     if not out:
         missing = ["the findings of the other notebooks: give all of them the same `out`"]
@@ -98,10 +104,14 @@ def decide(facts: dict[str, Any]) -> str:
     """The verdict that the facts allow."""
     risen = {(spike["method"], spike["route"]) for spike in facts.get("spikes", [])}
     suspects = {(each["method"], each["route"]) for each in facts.get("suspects", [])}
+    proof = facts.get("proof", {})
+    shown = SHOWN if proof.get("proved") else None
     if risen & suspects or (suspects and not facts.get("answered")):
-        return PROVED if facts.get("proof", {}).get("proved") else SUSPECTED
+        return PROVED if shown and proof.get("same_error") else shown or SUSPECTED
     if risen or suspects:
         return OPEN
+    if shown:
+        return shown
     undecided = facts.get("errors") and facts.get("would_have_decided")
     return UNKNOWN if undecided or not facts.get("answered") else NONE
 

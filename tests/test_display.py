@@ -16,7 +16,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis.display import cell_text, figure_png, finding_bundle, source_line, table_bundle, table_csv
-from analysis.safe_text import code_span, mask_secrets, safe, visible
+from analysis.safe_text import code_span, mask_secrets, masked, safe, visible
 
 UNSHOWABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -229,3 +229,8 @@ def test_a_picture_is_the_same_bytes_each_time():
     figure.subplots().plot([1, 2])
     assert base64.b64decode(figure_png(figure)).startswith(b"\x89PNG")
     assert figure_png(figure) == figure_png(figure)
+
+
+def test_a_value_whose_name_says_that_it_is_a_secret_is_masked_whatever_it_looks_like():
+    given = {"key": {"api_key": "plain", "token": "", "job": "4521"}, "max_tokens": "9", "session_id": 7}
+    assert masked(given) == given | {"key": {"api_key": "***", "token": "", "job": "4521"}}

@@ -69,7 +69,7 @@ def test_what_is_shown_says_what_was_found(proof):
     claims = [findings_of_proof.concluded(proof), *findings_of_proof.controlled(proof)]
     claims += [*findings_of_proof.explained(proof), *findings_of_proof.silent(proof)]
     claims += [*findings_of_proof.observed_order(proof), *findings_of_proof.fixed(proof)]
-    claims += findings_of_proof.gated(proof.team)
+    claims += findings_of_proof.gated(proof)
     said = " ".join(each.claim for each in claims)
     for words in ("Race proved: 16 of 18", "Alone, each request is answered 200", "200 and 500", "0 flakes"):
         assert words in said

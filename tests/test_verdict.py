@@ -2,10 +2,12 @@ import json
 
 import pytest
 
-from analysis.verdict import NONE, OPEN, SUSPECTED, UNKNOWN, decide, read_verdict, sum_up
+from analysis.verdict import NONE, OPEN, PROVED, SHOWN, SUSPECTED, UNKNOWN, decide, read_verdict, sum_up
 
 SPIKE = {"method": "POST", "route": "/jobs"}
 OTHER = {"method": "GET", "route": "/jobs"}
+SAME = {"proved": True, "same_error": True}
+SILENT = {"proved": True, "same_error": False}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,11 @@ OTHER = {"method": "GET", "route": "/jobs"}
         ({"answered": 9, "spikes": [], "suspects": [], "errors": [], "would_have_decided": ["x"]}, NONE),
         ({"answered": 0, "spikes": [], "suspects": []}, UNKNOWN),
         ({}, UNKNOWN),
+        ({"answered": 9, "spikes": [SPIKE], "suspects": [SPIKE], "proof": SAME}, PROVED),
+        ({"answered": 9, "spikes": [SPIKE], "suspects": [SPIKE], "proof": SILENT}, SHOWN),
+        ({"answered": 9, "spikes": [SPIKE], "suspects": [], "proof": SAME}, OPEN),
+        ({"answered": 9, "spikes": [], "suspects": [], "proof": SILENT}, SHOWN),
+        ({"answered": 9, "spikes": [], "suspects": [], "proof": {"proved": False}}, NONE),
     ],
 )
 def test_the_facts_decide(facts, verdict):

@@ -374,13 +374,13 @@ def broken(postgres, tmp_path, file, old, new):
             "vault/settings.py",
             "SECRET_KEY",
             "import redis_of_ours\nX",
-            "its settings cannot be loaded: ModuleNotFoundError: No module named 'redis_of_ours'",
+            "cannot be loaded, see [app] of case.toml: ModuleNotFoundError: No module named 'redis_of_ours'",
         ),
         (
             "vault/settings.py",
             '"only for tests"',
             "__import__('os').environ['KEY']",
-            "its settings cannot be loaded: KeyError: 'KEY'",
+            "cannot be loaded, see [app] of case.toml: KeyError: 'KEY'",
         ),
         (
             "vault/settings.py",
@@ -388,7 +388,12 @@ def broken(postgres, tmp_path, file, old, new):
             "NoSuchMiddleware",
             "its middleware cannot be loaded: ImportError",
         ),
-        ("vault/models.py", "IntegerField(", "IntegerFeld(", "its settings cannot be loaded: AttributeError"),
+        (
+            "vault/models.py",
+            "IntegerField(",
+            "IntegerFeld(",
+            "cannot be loaded, see [app] of case.toml: AttributeError",
+        ),
         (
             "setup.py",
             "coins=10",
@@ -401,6 +406,13 @@ def broken(postgres, tmp_path, file, old, new):
             'rows["nothing"]',
             "the requests cannot be made: KeyError: 'nothing' (setup.py:",
         ),
+        (
+            "setup.py",
+            "def requests",
+            "def asked",
+            "setup.py: a function `requests` was wanted, there is none",
+        ),
+        ("setup.py", '"method": "POST", ', "", "setup.py: a request has no method"),
         ("manage.py", "DJANGO_SETTINGS_MODULE", "X", "names no settings module: give `settings` in [app]"),
     ],
 )

@@ -4,20 +4,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.investigation import Investigation, open_case
-from analysis.proof.prove import Proof, prove
+from analysis.proof.prove import NOT_ENACTED, Proof, prove
 from analysis.proof.tell import leave_in
+from analysis.suspicion import NothingToProve
 
 
 def proved(folder: Path, out: Path, request_ids: bool) -> Iterator[str]:
-    """Prove, leave patch and test in `out`, and tell each step in a line."""
+    """Prove, leave patch and test in `out`, and tell each step in a line.
+
+    Raises: NothingToProve, also where the application could not be re-enacted; TreeMissing; NoServer
+    """
     yield f"loading {folder}"
     case = Investigation(open_case(folder, request_ids=request_ids), "proof", "", "", "")
     yield "re-enacting: this runs the application's code, in a child process"
     proof = prove(case)
-    yield f"verdict: {proof.verdict}: {proof.reason}"
+    if proof.verdict != NOT_ENACTED:
+        yield f"verdict: {proof.verdict}: {proof.reason}"
     yield from told(proof)
     for file in leave_in(proof, out):
         yield str(file)
+    if proof.verdict == NOT_ENACTED:
+        raise NothingToProve(f"{proof.verdict}: {proof.reason}")
 
 
 def told(proof: Proof) -> Iterator[str]:
@@ -26,9 +33,12 @@ def told(proof: Proof) -> Iterator[str]:
         yield f"- {proof.hit.check} in {proof.hit.function}: {proof.hit.read} … {proof.hit.act}"
     if proof.before is not None:
         counts, bad = proof.before.exploration, len(proof.before.judgement.bad)
-        yield f"- {len(counts.runs)} distinguishable orders ({counts.explored} played), {bad} bad"
+        orders = "distinguishable orders" if counts.complete else "orders, not all there are"
+        yield f"- {len(counts.runs)} {orders} ({counts.explored} played), {bad} bad"
     if proof.explanation is not None:
         yield f"- {proof.explanation.reason}"
+    for halt in proof.halts:
+        yield f"- {halt}"
     if proof.menu is not None:
         for each in proof.menu.tried:
             yield f"- {'kept' if each.kept else 'refused'}: {each.proposal.name}: {each.reason}"

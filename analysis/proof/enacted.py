@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from analysis.replay.app import Enactment
 from analysis.replay.independence import ISOLATIONS
 from analysis.replay.oracle import Judgement, judge
-from analysis.replay.outcomes import read_keys
+from analysis.replay.outcomes import Keys, read_keys
 from analysis.replay.runs import Run
 from analysis.replay.schedule import BOUND, Exploration, explore
+from analysis.safe_text import mask_secrets
 from analysis.source.hits import Hit, Place
 
 ORDERS = ((0, 1), (1, 0))
+MOST = (
+    2_000  # characters of an answer that are looked at; secrets are masked before it is cut to what is shown
+)
 
 
 class ControlFailed(Exception):
@@ -26,6 +30,7 @@ class Enacted:
     `serial`       one after the other, each order three times, before the others and after them
     `exploration`  side by side
     `judgement`    what these orders come to, against what the serial ones do
+    `keys`         of the tables, and the rows before each run
     `notes`        what was replaced in the application's settings and matters
     """
 
@@ -33,6 +38,7 @@ class Enacted:
     serial: tuple[Run, ...]
     exploration: Exploration
     judgement: Judgement
+    keys: Keys
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,7 +65,7 @@ def enact(
     )
     # Again at the end: what differs between equal runs as far apart as can be is no order's doing.
     serial += tuple(enactment.serial(order, isolation) for order in ORDERS)
-    return Enacted(alone, serial, exploration, judge(serial, exploration.runs, keys), enactment.notes)
+    return Enacted(alone, serial, exploration, judge(serial, exploration.runs, keys), keys, enactment.notes)
 
 
 def level_of(enactment: Enactment, runs: Iterable[Run]) -> str | None:
@@ -92,7 +98,7 @@ def refuse(number: int, run: Run, places: Iterable[Place], success: int | None) 
         raised = f", by {response.error.type}: {response.error.message}" if response.error else ""
         raise ControlFailed(
             f"request {name} alone is answered {response.status}{raised}, not {wanted} as in production: "
-            f"{response.body[:200]!r}. Mend the rows or the requests in the case's setup.py"
+            f"{mask_secrets(response.body[:MOST])[:200]!r}. Mend the rows or the requests in the case's setup.py"
         )
     missed = [str(place) for place in places if str(place) not in response.lines]
     if missed:

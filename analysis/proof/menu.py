@@ -1,5 +1,6 @@
 """Fixes tried: each applied to a scratch copy and re-enacted in full; kept only if no order breaks it."""
 
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from analysis.proof.enacted import Enacted, enact
+from analysis.proof.enacted import MOST, Enacted, enact
 from analysis.replay.app import Application, CannotEnact, Enactment
-from analysis.replay.oracle import STUCK
+from analysis.replay.oracle import STUCK, NotComparable
 from analysis.replay.runs import Run
 from analysis.replay.schedule import Diverged
 from analysis.replay.server import Server
+from analysis.safe_text import mask_secrets
 from analysis.source.fixes import menu
 from analysis.source.fixes.apply import OutsideTheCopy, PatchDoesNotApply, check_applies, write_copy
 from analysis.source.fixes.models import read_models
@@ -24,6 +26,7 @@ from analysis.source.modules import Code
 from analysis.source.trees import Tree
 
 AT_ONCE: Final = 2
+SCRATCH: Final = re.compile(r"/\S*?/(?:fix|race-home|patch)-[^/\s]+/(?:app/|tree/)?")
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,9 @@ def try_fix(stage: Stage, tree: Tree, proposal: Proposal) -> Tried:
             write_copy(stage.application.root, proposal.files, copy)
             with stage.at(copy) as enactment:
                 found = enact(enactment, stage.isolation, until_broken=True)
-    except (PatchDoesNotApply, OutsideTheCopy, CannotEnact, Diverged) as error:
-        return Tried(proposal, None, False, f"could not be re-enacted: {error}", lines=lines)
+    except (PatchDoesNotApply, OutsideTheCopy, CannotEnact, Diverged, NotComparable) as error:
+        why = SCRATCH.sub("", str(error))  # whose name differs each time
+        return Tried(proposal, None, False, f"could not be re-enacted: {why}", lines=lines)
     kept, reason = verdict(found)
     runs = found.exploration.runs
     waits = max((waited(run) for run in runs), default=0)
@@ -166,5 +170,8 @@ def losers(runs: Iterable[Run]) -> tuple[str, ...]:
     Of a refusal with its text; that of a success may hold the time of day.
     """
     worst = [max(run.responses, key=lambda each: each.status) for run in runs]
-    told = (f"{each.status} {each.body[:120]}" if each.status >= 400 else str(each.status) for each in worst)
+    told = (
+        f"{each.status} {mask_secrets(each.body[:MOST])[:120]}" if each.status >= 400 else str(each.status)
+        for each in worst
+    )
     return tuple(dict.fromkeys(each.strip() for each in told))

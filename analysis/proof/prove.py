@@ -3,6 +3,7 @@
 Runs the application's code, so it is done only when asked for: in child processes with a scrubbed environment.
 """
 
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,15 +19,18 @@ from analysis.proof.signature import signature_of
 from analysis.proof.team import TeamProof, keep_a_test
 from analysis.replay import server
 from analysis.replay.app import Application, CannotEnact, Enactment
-from analysis.replay.mechanism import YES, Explanation, explains, gives
+from analysis.replay.mechanism import NO, YES, Explanation, Signature, explains, gives
 from analysis.replay.observed import Followed, follow
-from analysis.replay.oracle import NotComparable
+from analysis.replay.oracle import STUCK, Judged, NotComparable, judge
+from analysis.replay.parts import CannotWriteTest
 from analysis.replay.plan import Evidence
 from analysis.replay.requests import Setup, setup_of
 from analysis.replay.runs import Run
-from analysis.replay.schedule import Diverged
+from analysis.replay.schedule import Diverged, Play
+from analysis.replay.server import NoServer
 from analysis.replay.shrink import witness
 from analysis.root_cause import RootCause, root_cause
+from analysis.safe_text import mask_secrets, masked_under
 from analysis.source.facts import facts_of
 from analysis.source.hits import Hit
 from analysis.source.trees import FolderTree
@@ -35,10 +39,13 @@ from analysis.suspicion import NothingToProve, Suspicion
 
 PROVED: Final = "race proved"
 OTHER: Final = "another race than production's"
+UNSURE: Final = "race shown, perhaps not production's"
 EFFECT: Final = "duplicate effect without a race"
 SAFE: Final = "no race"
 BOUNDED: Final = "undecided: not every order was played"
 NOT_ENACTED: Final = "could not re-enact"
+HALTS: Final = (CannotEnact, Diverged, NoServer, NotComparable, OSError, subprocess.SubprocessError)
+"""What can end a re-enactment that is under way."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,9 @@ class Proof:
 
     `hit`      the check whose lines the requests ran when they were alone
     `witness`  the order with the fewest switches that shows what production saw; where none does, any that is bad
-    `observed` the order in which the database log shows the statements, played as it was
+    `observed` the order in which the database log shows the statements, played as it was; `ended`: what it came to
     `drafted`  the setup file, where the case has none of its own and one was written from the code
+    `halts`    what could not be done after the race was shown, and why
     """
 
     cause: RootCause
@@ -59,9 +67,11 @@ class Proof:
     explanation: Explanation | None = None
     witness: Run | None = None
     observed: Followed | None = None
+    ended: Judged | None = None
     menu: Menu | None = None
     team: TeamProof | None = None
     drafted: Setup | None = None
+    halts: tuple[str, ...] = ()
 
 
 def prove(case: Investigation, repeats: int = 100) -> Proof:
@@ -73,7 +83,12 @@ def prove(case: Investigation, repeats: int = 100) -> Proof:
     cause = root_cause(case)
     app, own = of_case(case.opened.case)
     evidence = evidence_for(cause.suspicion)
-    setup = setup_of(own, facts_of(cause.tree), cause.endpoint or Endpoint(None, None), evidence)
+    try:
+        setup = setup_of(own, facts_of(cause.tree), cause.endpoint or Endpoint(None, None), shown(evidence))
+    except (OSError, UnicodeDecodeError) as error:
+        raise NothingToProve(
+            f"{own}: a Python file in UTF-8 was wanted, this cannot be read: {error}"
+        ) from error
     with server.running() as running, setup_file(own, setup) as file:
         stage = Stage(running, app, file, evidence.as_dict())
         found = proved(case, cause, stage, repeats)
@@ -88,13 +103,17 @@ def proved(case: Investigation, cause: RootCause, stage: Stage, repeats: int) ->
     """The re-enactment; where it shows a race the menu, and where a fix is kept the gate and the test."""
     try:
         shown = show(cause, stage)
-    except (CannotEnact, ControlFailed, Diverged, NotComparable) as error:
+    except (ControlFailed, *HALTS) as error:
         return Proof(cause, NOT_ENACTED, str(error))
     if shown.witness is None or shown.hit is None:
         return shown
     others = [hit for hit in cause.hits if hit != shown.hit and hit.path == shown.hit.path]
-    shown = replace(shown, menu=try_menu(stage, cause.tree, [shown.hit, *others]))
-    return replace(shown, team=team_for(case, shown, stage, repeats))
+    try:
+        shown = replace(shown, menu=try_menu(stage, cause.tree, [shown.hit, *others]))
+        return replace(shown, team=team_for(case, shown, stage, repeats))
+    except (CannotWriteTest, *HALTS) as error:
+        what = "no fix was tried" if shown.menu is None else "no test was made"
+        return replace(shown, halts=(*shown.halts, f"{what}: {error}"))
 
 
 def of_case(case: Case) -> tuple[Application, Path]:
@@ -131,11 +150,24 @@ def evidence_for(accused: Suspicion) -> Evidence:
     return Evidence(accused.method, accused.path, accused.user, accused.entity, key)
 
 
+def shown(evidence: Evidence) -> Evidence:
+    """The evidence as it may be written into a file: secrets masked."""
+    return replace(
+        evidence,
+        path=mask_secrets(evidence.path),
+        entity=evidence.entity and mask_secrets(evidence.entity),
+        user=evidence.user and mask_secrets(evidence.user),
+        key={name: str(masked_under(name, value)) for name, value in evidence.key.items()},
+    )
+
+
 def show(cause: RootCause, stage: Stage) -> Proof:
     """Alone, one after the other, in every order that can be told apart."""
     accused = cause.suspicion
     refuse_another_state(cause, stage.application.root)
     with stage.at(stage.application.root) as enactment:
+        if (given := len(enactment.requests)) < 2:
+            raise ControlFailed(f"{stage.setup}: two requests were wanted, requests(rows) gives {given}")
         hit = fitting(cause.hits, enactment, accused.success)
         before = enact(enactment, stage.isolation)
         signature = signature_of(accused)
@@ -145,28 +177,42 @@ def show(cause: RootCause, stage: Stage) -> Proof:
         found = Proof(cause, *verdict_of(before, explanation), hit, before, explanation)
         if not before.judgement.bad:
             return found
-        bad = [each.run for each in before.judgement.bad]
-        seen = signature is not None and explanation is not None and explanation.answer == YES
+        wanted = signature if explanation is not None and explanation.answer == YES else None
+        return looked_into(found, before, wanted, lambda choices: enactment.run(choices, stage.isolation))
 
-        def shows(run: Run) -> bool:
-            return gives(run, signature) if seen and signature is not None else run in bad
 
-        def play(choices: tuple[int, ...]) -> Run:
-            return enactment.run(choices, stage.isolation)
+def looked_into(found: Proof, before: Enacted, wanted: Signature | None, play: Play) -> Proof:
+    """The witness, and the observed order. In: wanted: what the witness has to show; None: any order that is bad"""
+    bad = [each.run for each in before.judgement.bad]
+    accused = found.cause.suspicion
 
+    def shows(run: Run) -> bool:
+        return run in bad if wanted is None else gives(run, wanted)
+
+    try:
+        found = replace(found, witness=witness(bad, play, shows))
+        if not accused.statements:
+            return found
+        observed = follow([(each.worker, each.sql) for each in accused.statements], play)
+    except HALTS as error:
+        # An order that was played already is as good a witness, only not the shortest.
         return replace(
             found,
-            witness=witness(bad, play, shows),
-            observed=follow([(each.worker, each.sql) for each in accused.statements], play)
-            if accused.statements
-            else None,
+            witness=found.witness or next(run for run in bad if shows(run)),
+            halts=(f"the observed order could not be played: {error}",),
         )
+    ended = judge(before.serial, [observed.run], before.keys).judged[0]
+    return replace(found, observed=observed, ended=ended)
 
 
 def refuse_another_state(cause: RootCause, root: Path) -> None:
     """Raises: ControlFailed where the folder holds other code than that which was read."""
     there = FolderTree(root)
     for path in sorted({place.path for hit in cause.hits for place in (hit.read, hit.act)}):
+        if there.read(path) is None:
+            raise ControlFailed(
+                f"{root} has no {path}, which {cause.read_from} has; [app] root has to be the folder that holds it"
+            )
         if there.read(path) != cause.tree.read(path):
             raise ControlFailed(
                 f"{root / path} is not as in {cause.read_from}, which was deployed; check that revision out into the "
@@ -195,20 +241,24 @@ def fitting(hits: Sequence[Hit], enactment: Enactment, success: int | None) -> H
 
 
 def verdict_of(before: Enacted, explanation: Explanation | None) -> tuple[str, str]:
-    """The verdict on the application as it was, and why."""
+    """The verdict on the application as it was, and why.
+
+    A bad order convicts whatever was not played; an acquittal, and "without a race", need every order.
+    """
     count, bad = len(before.exploration.runs), len(before.judgement.bad)
-    if before.judgement.duplicates and not bad:
-        return (
-            EFFECT,
-            "one after the other, both requests take effect: the cure is an idempotency key, not a lock",
-        )
-    if bad and (explanation is None or explanation.answer == YES):
-        return PROVED, f"{bad} of {count} distinguishable orders give what no serial order gives"
+    orders = "distinguishable orders" if before.exploration.complete else "orders that were played"
+    twice = "one after the other, both requests take effect: the cure is an idempotency key, not a lock"
+    if bad and explanation is not None and explanation.answer != YES:
+        return OTHER if explanation.answer == NO else UNSURE, explanation.reason
     if bad:
-        return OTHER, explanation.reason if explanation is not None else ""
+        return PROVED, f"{bad} of {count} {orders} give what no serial order gives"
     if not before.judgement.safe or not before.exploration.complete:
-        return BOUNDED, before.exploration.bounded or "some orders could not be played to their end"
-    return SAFE, f"each of {count} distinguishable orders gives what a serial one gives"
+        stuck = next((each.reason for each in before.judgement.of(STUCK)), "")
+        why = before.exploration.bounded or f"some orders could not be played to their end: {stuck}"
+        return BOUNDED, f"{why}; {twice}" if before.judgement.duplicates else why
+    if before.judgement.duplicates:
+        return EFFECT, twice
+    return SAFE, f"each of {count} {orders} gives what a serial one gives"
 
 
 def team_for(case: Investigation, shown: Proof, stage: Stage, repeats: int) -> TeamProof | None:

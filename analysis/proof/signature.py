@@ -5,10 +5,13 @@ from analysis.suspicion import Suspicion
 
 
 def signature_of(accused: Suspicion) -> Signature | None:
-    """What an explanation has to produce; None where production showed no error."""
+    """What an explanation has to produce; None where production showed no error.
+
+    An answer 5xx whose exception no log ties to it is an error too: then the status is all that is known.
+    """
     raised = accused.raised
     if raised is None:
-        return None
+        return None if accused.failure is None else Signature(status=accused.failure)
     failed = next((each for each in accused.statements if each.sqlstate is not None), None)
     return Signature(
         status=accused.failure,

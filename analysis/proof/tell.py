@@ -6,6 +6,7 @@ from typing import Final
 
 import pandas as pd
 
+from analysis.evidence.changes import GitMissing, RepositoryUnreadable
 from analysis.files import write_whole
 from analysis.investigation import Investigation
 from analysis.proof.prove import Proof, prove
@@ -17,6 +18,7 @@ from analysis.suspicion import NothingToProve
 FOLDER: Final = "proof"
 PATCH: Final = "fix.patch"
 SETUP: Final = "setup.py"
+MENDABLE: Final = (NothingToProve, TreeMissing, NoServer, GitMissing, RepositoryUnreadable)
 PLAYER: Final = "# What follows plays the requests"
 NOT_ASKED: Final = (
     "ask for it with --prove, or with `python -m analysis prove CASE`; it runs the application's code"
@@ -24,13 +26,17 @@ NOT_ASKED: Final = (
 
 
 def proofs(case: Investigation, asked: bool) -> tuple[list[Proof], str]:
-    """The proof as a list of one, or none and the reason."""
+    """The proof as a list of one, or none and the reason: whatever it is, it does not end the report."""
     if not asked:
         return [], NOT_ASKED
     try:
         return [prove(case)], ""
-    except (NothingToProve, TreeMissing, NoServer) as error:
+    except MENDABLE as error:
         return [], str(error)
+    except OSError as error:
+        return [], f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except Exception as error:  # noqa: BLE001 - the rest of the report is worth more than a proof
+        return [], f"the proof failed with {type(error).__name__}: {error}; please report this"
 
 
 def leave(found: Iterable[Proof], out: str) -> list[Path]:

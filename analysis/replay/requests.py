@@ -36,7 +36,7 @@ class Setup:
 
 def setup_of(file: Path, facts: Facts, endpoint: Endpoint, evidence: Evidence) -> Setup:
     """The case's own file if it is there, else a draft."""
-    if file.is_file():
+    if file.exists():
         return Setup(file.read_text(encoding="utf-8"), (), True)
     return draft(facts, endpoint, evidence)
 

@@ -59,7 +59,7 @@ class Server:
 
         name = f"race_forensics_{secrets.token_hex(6)}"
         made, copied = sql.Identifier(name), sql.Identifier(template or "template0")
-        with self.connect() as connection:
+        with _told("make a database"), self.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(made, copied))
             for setting, value in DATABASE_SETTINGS.items():
                 words = sql.SQL("ALTER DATABASE {} SET {} = {}")
@@ -67,7 +67,7 @@ class Server:
         try:
             yield name
         finally:
-            with self.connect() as connection:
+            with _told("drop a database"), self.connect() as connection:
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(made))
 
     def django(self, database: str) -> dict[str, str]:
@@ -82,6 +82,19 @@ class Server:
             "HOST": given.get("host", ""),
             "PORT": given.get("port", ""),
         }
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """What PostgreSQL refuses, in its own words. Raises NoServer."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise NoServer(
+            f"PostgreSQL did not {what}: {error}; see whether it still runs and has room, and what its user may do"
+        ) from error
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def instance_attribute(tracer: "Tracer", owner: Value, node: ast.Attribute) -> V
     method = tracer.code.method(owner.instance, node.attr)
     if method is not None:
         bound = Value(function=method, bound=owner)
-        return tracer.inline(method, [owner], {}, node) if method.is_property else bound
+        return computed_attribute(tracer, method, owner, node) if method.is_property else bound
     if node.attr == "Meta":
         return Value(foreign="self.Meta", bound=owner)
     if node.attr in ("instance", "object") and (known := own_instance(tracer, owner)) is not None:
@@ -115,7 +115,7 @@ def row_attribute(tracer: "Tracer", owner: Value, node: ast.Attribute) -> Value:
             return computed_attribute(tracer, method, owner, node).tainted(base)
         if method is not None:
             return Value(function=method, bound=owner, origins=base.origins, attrs=touched)
-        if attr in model.fields and attr not in model.references:
+        if attr in model.fields and attr not in model.references and attr not in model.many:
             return base
     if attr in ("pk", "id") or attr.endswith("_id"):
         return base
@@ -126,7 +126,7 @@ def computed_attribute(tracer: "Tracer", method: Function, owner: Value, node: a
     """A property: executed at each access, a cached one only at the first."""
     if not any(name.endswith("cached_property") for name in method.decorators):
         return tracer.inline(method, [owner], {}, node)
-    key = (id(owner.rows[0]), method)
+    key = (id(owner.rows[0] if owner.rows else owner.instance), method)
     if key not in tracer.cached:
         tracer.cached[key] = tracer.inline(method, [owner], {}, node)
     return tracer.cached[key]

@@ -97,13 +97,28 @@ def run_while(tracer: "Tracer", node: ast.While) -> str:
     outer, tracer.frame.breaks = tracer.frame.breaks, []
     tracer.loops += 1
     branch = tracer.branch()
+    outside, tracer.frame.leaving = tracer.frame.leaving, []
     with tracer.under(guard, branch, 1, always=forever):
         ending = run_block(tracer, node.body)
     tracer.loops -= 1
+    tracer.guards += left_by(tracer, guard, forever)
+    tracer.frame.leaving = outside
     tracer.frame.env = joined([tracer.frame.env, *tracer.frame.breaks, *([] if forever else [before])])
     tracer.frame.breaks = outer
     run_block(tracer, node.orelse)
     return ending if forever and ending in ("return", "raise") else ""
+
+
+def left_by(tracer: "Tracer", guard: Guard, forever: bool) -> list[Guard]:
+    """What is known after a loop: that its test failed, or what led to its one `break`, where it asks for rows."""
+    leaving = tracer.frame.leaving
+    known = [tracer.inverted(guard)] if not forever and not leaving else []
+    known += leaving[0] if forever and len(leaving) == 1 else ()
+    asked = (
+        replace(g, terms=tuple(t for t in g.terms if t.present is not None and (t.origins or t.claims)))
+        for g in known
+    )
+    return [replace(one, refuses="loop") for one in asked if one.terms]
 
 
 def run_try(tracer: "Tracer", node: ast.Try | ast.TryStar) -> str:
@@ -130,6 +145,9 @@ def run_try(tracer: "Tracer", node: ast.Try | ast.TryStar) -> str:
         after.append(tracer.frame.env)
     still = [arm for arm, end in enumerate(ends) if not end]
     tracer.frame.env = joined([after[arm] for arm in still] or after)
+    if len(still) == 1 and still[0] and ends[0] != "loop":  # what follows is the handler's: the rest has gone
+        tracer.guards.append(replace(arms[still[0]][0], refuses=ends[0]))
+        tracer.path.append((branch, still[0]))
     final = run_block(tracer, node.finalbody)
     if final:
         return final

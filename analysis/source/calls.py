@@ -5,18 +5,23 @@ import re
 from typing import TYPE_CHECKING
 
 from analysis.source import words
+from analysis.source.containers import container_call
 from analysis.source.effects import foreign_call
 from analysis.source.forms import construct_form, form_method, is_form, super_call
 from analysis.source.givens import adopt
 from analysis.source.modules import Class, Function, dotted
 from analysis.source.queries import keywords, query_method, read_rows
 from analysis.source.rows import construct, row_method
-from analysis.source.values import Query, Row, Value
+from analysis.source.values import NOTHING, Query, Row, Value
 
 if TYPE_CHECKING:
     from analysis.source.trace import Tracer
 
 
+# A class that an attribute or a name stands for: which model it is, its tree does not tell here.
+MODEL_CLASS = re.compile(
+    r"(?:^|[._])(?:model|model_class|model_cls|MODEL|MODEL_CLASS|[A-Z]+_(?:CLASS|MODEL))$"
+)
 FOREIGN_MODEL = re.compile(r"^django\.contrib\.\w+\.models\.[A-Z]\w*$")
 
 
@@ -44,9 +49,14 @@ def apply(tracer: "Tracer", called: Value, node: ast.Call) -> Value:
     if FOREIGN_MODEL.search(called.foreign):
         name = called.foreign.rsplit(".", 1)[-1]
         return Value(rows=(Row(name, "fresh", values=keywords(tracer, node), name=name),))
-    if called.foreign:
+    if called.foreign and not makes_row(node):
         return foreign_call(tracer, called, node)
     return opaque(tracer, node, called)
+
+
+def makes_row(node: ast.Call) -> bool:
+    """`self.MODEL(name=…)`, `model(name=…)`: a row of a class that the text does not tell."""
+    return bool(node.keywords) and not node.args and bool(MODEL_CLASS.search(ast.unparse(node.func)))
 
 
 def construct_other(tracer: "Tracer", one: Class, node: ast.Call) -> Value:
@@ -81,7 +91,8 @@ def method_call(tracer: "Tracer", node: ast.Call, func: ast.Attribute) -> Value:
     if is_super(func.value):
         return super_call(tracer, node, func.attr)
     if func.attr in words.SENDS or text.endswith(("transaction.on_commit", ".delay_on_commit")):
-        return foreign_call(tracer, Value(foreign=text or func.attr), node)
+        signature = evaluate(tracer, func.value) if isinstance(func.value, ast.Call) else NOTHING
+        return foreign_call(tracer, Value(foreign=text or func.attr).tainted(signature), node)
     owner = evaluate(tracer, func.value)
     if owner.query is None and not owner.rows and owner.instance is None and known_owner(owner):
         return apply(tracer, evaluate(tracer, func), node)
@@ -166,6 +177,11 @@ def instance_call(tracer: "Tracer", owner: Value, method: str, node: ast.Call) -
         return follow(tracer, function, owner, node)
     if method == "get_object":
         return view_object(tracer, owner, node)
+    if method in ("get_serializer", "get_form"):
+        from analysis.source.validation import form_of
+
+        form = form_of(tracer, owner.instance)
+        return construct_form(tracer, form, node) if form is not None else None
     return None
 
 
@@ -195,6 +211,9 @@ def unknown_call(tracer: "Tracer", owner: Value, method: str, node: ast.Call, te
     from analysis.source.expressions import evaluate
 
     assert isinstance(node.func, ast.Attribute)
+    container = container_call(tracer, owner, method, node)
+    if container is not None:
+        return container
     if method in words.TELLTALE or looks_like_manager(method, node, text):
         base = ast.unparse(node.func.value)
         model = tracer.models.guessed(base.rsplit(".", 1)[-1].removesuffix("()"), tracer.frame.module.path)
@@ -256,6 +275,9 @@ def opaque(tracer: "Tracer", node: ast.Call, called: Value) -> Value:
     """A call that cannot be followed: what comes back depends on what went in."""
     from analysis.source.expressions import evaluate
 
+    if makes_row(node):
+        row = Row(None, "fresh", values=keywords(tracer, node), made_under=tuple(tracer.guards))
+        return Value(rows=(row,))
     args = [evaluate(tracer, arg) for arg in node.args]
     given = list(keywords(tracer, node).values())
     tracer.escape(*args, *given)

@@ -9,8 +9,9 @@ from analysis.source.events import Event, Guard, Trace
 from analysis.source.facts import Facts
 from analysis.source.hits import Hit
 from analysis.source.state_then_insert import state_then_insert
-from analysis.source.suspicion import INSERTS, constrained, plain, protected, same_table, suspicion, terms_of
+from analysis.source.suspicion import INSERTS, constrained, plain, same_table, settled, suspicion, terms_of
 from analysis.source.validated_then_insert import validated_then_insert
+from analysis.source.words import GETS_OR_INSERTS
 
 ASKS_PRESENCE = (
     "exists",
@@ -26,6 +27,7 @@ def check_then_insert(facts: Facts, trace: Trace) -> Iterator[Hit]:
     for act, read, guard in unguarded_inserts(facts, trace):
         if not guard.handler and not read.locked:
             yield report(facts, trace, "check-then-insert", act, read, guard)
+    yield from missing_inserted(facts, trace)
     yield from key_written(facts, trace)
     yield from state_then_insert(facts, trace)
     yield from validated_then_insert(facts, trace)
@@ -36,12 +38,11 @@ def key_written(facts: Facts, trace: Trace) -> Iterator[Hit]:
     for act in trace.of("write"):
         if act.verb not in ("save", "asave") or act.insert is True or act.catches_conflict:
             continue
-        written = {
-            e.fields[0]
-            for e in trace.of("set")
-            if e.fields and e.order < act.order and set(e.rows) & set(act.rows)
-        }
-        for read, guard in absences(trace, act):
+        sets = [
+            e for e in trace.of("set") if e.fields and e.order < act.order and set(e.rows) & set(act.rows)
+        ]
+        written = {e.fields[0] for e in sets if e.fields}
+        for read, guard in absences(trace, act, tuple(g for e in sets for g in e.guards)):
             asked = {name.split("__", 1)[0] for name in read.lookups}
             if read.verb in ("exists", "aexists") and asked & written:
                 yield report(facts, trace, "check-then-insert", act, read, guard)
@@ -65,17 +66,38 @@ def may_insert(act: Event) -> bool:
     return act.insert is True or (act.insert is None and "fresh" in act.origins)
 
 
-def absences(trace: Trace, act: Event) -> Iterator[tuple[Event, Guard]]:
-    for guard, term in reversed(terms_of(act.guards)):
-        for order in sorted(term.origins, reverse=True):
+def absences(trace: Trace, act: Event, more: tuple[Guard, ...] = ()) -> Iterator[tuple[Event, Guard]]:
+    """The decisions by which a row was not there: around the insert, or around the making of the row in memory."""
+    made = tuple(
+        g for row in act.rows for g in row.made_under if g not in act.guards and act.verb != "create"
+    )
+    for guard, term in reversed(terms_of((*act.guards, *made, *more))):
+        nothing_changed = term.claims if term.present is False else frozenset[int]()
+        for order in sorted(term.origins | nothing_changed, reverse=True):
             read = trace.event(order)
             if read is None or not same_table(read, act) or not read.meets(act) or not speaks_of(read, act):
                 continue
-            absent = term.present is False or (
+            absent = (term.present is False and read.verb not in GETS_OR_INSERTS) or (
                 term.present is None and not term.attrs and read.verb in ASKS_PRESENCE
             )
-            if absent and not protected(trace, read, act, read.order, absent=True):
+            if absent and not settled(trace, read, act):
                 yield read, guard
+
+
+def missing_inserted(facts: Facts, trace: Trace) -> Iterator[Hit]:
+    """Many are inserted: what is left of a list after taking away those that a query found."""
+    for act in trace.of("write"):
+        if "bulk" not in act.verb or act.verb not in INSERTS or act.value is None or not act.value.difference:
+            continue
+        if act.private or (act.catches_conflict and constrained(facts, act) is not False):
+            continue
+        for order in sorted(act.value.origins):
+            read = trace.event(order)
+            if read is None or read.kind != "read" or not same_table(read, act) or not read.meets(act):
+                continue
+            if not settled(trace, read, act):
+                yield report(facts, trace, "check-then-insert", act, read, None)
+                break
 
 
 def speaks_of(read: Event, act: Event) -> bool:
@@ -87,7 +109,7 @@ def speaks_of(read: Event, act: Event) -> bool:
     return bool(asked & given) or bool(asked & {"pk", "id"}) or act.verb != "create"
 
 
-def report(facts: Facts, trace: Trace, check: str, act: Event, read: Event, guard: Guard) -> Hit:
+def report(facts: Facts, trace: Trace, check: str, act: Event, read: Event, guard: Guard | None) -> Hit:
     model = plain(act.model or act.base)
     unique = constrained(facts, act)
     cost = (

@@ -16,7 +16,7 @@ def counter_increment(facts: Facts, trace: Trace) -> Iterator[Hit]:
     in_save = trace.function.rsplit(".", 1)[-1] in BEFORE_SAVE
     for stale in stale_writes(trace):
         counter = stale.counter(facts)
-        if counter is None or (in_save and stale.row.origin == "given"):
+        if counter is None or (in_save and stale.row.name == "self"):
             continue
         at = counter.top if stale.read is None else None
         yield report(trace, stale.act, stale.read, (counter.fields or ("?",))[0], at)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def judged(tracer: "Tracer", node: ast.UnaryOp | ast.Compare) -> Value:
     """A yes or no about what was read."""
     found = terms(tracer, node)
-    present = {term.present for term in found}
+    asking = [term for term in found if term.origins or term.attrs or term.claims]
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+        asking = list(found[:1])  # `key in found`: about what was found, whatever the key is
+    present = {term.present for term in asking}
     return Value(
         origins=frozenset[int]().union(*(term.origins for term in found)),
         attrs=frozenset[tuple[int, str]]().union(*(term.attrs for term in found)),
@@ -79,7 +82,7 @@ def compared(left: Value, op: ast.cmpop, right: Value, part: ast.expr, left_text
     if (nothing or number in (0, 1)) and (left.rows or not left.attrs):
         absent = (
             (isinstance(op, ast.Is | ast.Eq) and number != 1)
-            or (isinstance(op, ast.Lt) and number == 1)
+            or (isinstance(op, ast.Lt | ast.NotEq) and number == 1)
             or (isinstance(op, ast.LtE) and number == 0)
         )
         return [as_term(left, not absent)]

@@ -8,16 +8,26 @@ from collections.abc import Iterator
 from analysis.source.events import Event, Guard, Trace
 from analysis.source.facts import Facts
 from analysis.source.hits import Hit
-from analysis.source.suspicion import locks_before, own_lock, plain, same_table, suspicion, terms_of
+from analysis.source.suspicion import (
+    locks_before,
+    own_lock,
+    plain,
+    row_protected,
+    same_table,
+    suspicion,
+    terms_of,
+)
 from analysis.source.values import Row
 
 RAISES = ("get", "aget", "latest", "earliest")
+COUNTS = ("exists", "aexists", "count", "acount", "first", "afirst")
 CAUGHT = ("DoesNotExist", "ObjectDoesNotExist", "Exception", "BaseException")
 
 
 def delete_after_check(facts: Facts, trace: Trace) -> Iterator[Hit]:
     yield from exists_then_get(trace)
     yield from fetched_again(trace)
+    yield from emptied(facts, trace)
 
 
 def unhandled(event: Event) -> bool:
@@ -66,6 +76,46 @@ def kept(trace: Trace, read: Event, act: Event) -> bool:
         if lock.verb != "select_for_update" or same_table(lock, read)
     ]
     return bool(locks) or (own is not None and own.holds(act))
+
+
+def emptied(facts: Facts, trace: Trace) -> Iterator[Hit]:
+    """`if not album.photos.exists(): album.delete()`, where nothing keeps a photo from being added in between."""
+    for act in trace.of("write"):
+        if act.verb not in ("delete", "adelete") or not act.rows or act.private:
+            continue
+        if act.origins[0] in ("fresh", "made") or act.catches(
+            "ProtectedError", "IntegrityError", "RestrictedError"
+        ):
+            continue
+        for guard, term in terms_of(act.guards):
+            for order in sorted(term.origins) if term.present is False else ():
+                read = trace.event(order)
+                if read is None or not belongs_to(facts, read, act) or not read.meets(act):
+                    continue
+                if not row_protected(trace, act.rows[0], act, 0) and not kept(trace, read, act):
+                    yield left_empty(trace, act, read, guard)
+                    break
+
+
+def belongs_to(facts: Facts, read: Event, act: Event) -> bool:
+    """Was it asked for rows that refer to the one that is deleted?"""
+    if read.verb not in COUNTS or same_table(read, act):
+        return False
+    if read.parent is not None and read.parent in act.rows:
+        return True
+    model = facts.models.named(read.model, read.place.path)
+    names = {name.split("__", 1)[0].removesuffix("_id") for name in read.lookups}
+    return model is not None and any(
+        facts.models.known(model.references[name], model.cls.module.path) == act.model
+        for name in names & model.references.keys()
+    )
+
+
+def left_empty(trace: Trace, act: Event, read: Event, guard: Guard) -> Hit:
+    model = plain(act.model or "row")
+    between = f"Another request can add a row to the {model} after line {read.top.line} found none."
+    cost = "It is deleted with what was just added to it, or the added row's request fails."
+    return suspicion("delete-after-check", trace, act, read, guard, between, cost, ("lock_row",))
 
 
 def alike(read: Event, act: Event) -> bool:

@@ -9,6 +9,7 @@ from analysis.source.events import Event, Trace
 from analysis.source.facts import REQUEST_TRANSACTION, Facts
 from analysis.source.hits import Hit
 from analysis.source.suspicion import constrained, suspicion
+from analysis.source.values import Row
 from analysis.source.words import SENDS
 
 TOLD = "The outside world was told of something that never happened."
@@ -34,6 +35,10 @@ def effect_before_commit(facts: Facts, trace: Trace) -> Iterator[Hit]:
         )
         if source is not None:
             yield report(trace, effect, source, effect.verb in SENDS)
+        elif effect.verb in SENDS and about_instance(trace, effect):
+            between = "The row was saved in the transaction of whoever saved it, which has not committed."
+            cost = "The task fails, or works on the old row."
+            yield suspicion("effect-before-commit", trace, effect, None, None, between, cost, ("on_commit",))
         elif not implicit and (refused := insert_to_come(facts, trace, effect)) is not None:
             between = f"The insert of line {refused.top.line} can still be refused: then all but this is rolled back."
             yield suspicion("effect-before-commit", trace, effect, None, None, between, TOLD, ("on_commit",))
@@ -53,6 +58,22 @@ def insert_to_come(facts: Facts, trace: Trace, effect: Event) -> Event | None:
         ),
         None,
     )
+
+
+def about_instance(trace: Trace, effect: Event) -> bool:
+    """In a receiver of a signal: is the effect about the instance that the signal speaks of?"""
+    value = effect.value
+    if not trace.receives or value is None:
+        return False
+    touched = [trace.rows[i] for i, _ in value.attrs if i in trace.rows] + list(value.rows)
+    return any(row.origin in ("given", "related") and above(row).name == "instance" for row in touched)
+
+
+def above(row: Row) -> Row:
+    """The row from which a related one was reached."""
+    while row.parent is not None:
+        row = row.parent
+    return row
 
 
 def speaks_of(effect: Event, written: Event) -> bool:

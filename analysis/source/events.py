@@ -3,9 +3,13 @@
 import ast
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from analysis.source.hits import Place
 from analysis.source.values import Row, Value
+
+if TYPE_CHECKING:
+    from analysis.source.models import Models
 
 FOREVER = 0  # a lock that is held to the end of the function: its transaction is the caller's
 
@@ -87,6 +91,7 @@ class Event:
     expression: bool = False  # the new value is computed by the database
     loop: bool = False
     private: bool = False  # about a row that this run inserted
+    counted: bool = False  # of a read: how many rows it found was asked, by len()
     node: ast.AST | None = None
     reads: tuple[int | None, ...] = ()  # of each row, when the event happened: where it was read,
     locks: tuple[int | None, ...] = ()  # and the lock that was taken with it
@@ -142,10 +147,23 @@ class Trace:
     )  # every row whose attributes were looked at, by identity
     evaluated: frozenset[int] = frozenset()  # locking querysets that were run or handed on
     view: bool = False  # its caller is the framework: nobody above it opens a transaction
+    receives: bool = False  # it is a receiver of a signal that tells of a row already saved or deleted
     cut: bool = False  # the budget of statements was spent before the end
+    models: "Models | None" = None  # of the tree
 
     def of(self, *kinds: str) -> list[Event]:
         return [event for event in self.events if event.kind in kinds]
+
+    def count(self, orders: frozenset[int]) -> None:
+        """Notes that the rows which these reads found were counted."""
+        for event in self.events if orders else ():
+            event.counted |= event.kind == "read" and event.order in orders
+
+    def figures(self, orders: frozenset[int]) -> bool:
+        """Is one of these reads a count or a sum?"""
+        return bool(orders) and any(
+            e.order in orders and e.verb.endswith(("count", "aggregate")) for e in self.events
+        )
 
     def event(self, order: int) -> Event | None:
         return self.by_order.get(order)

@@ -2,12 +2,13 @@
 
 import ast
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.source.attributes import attribute
 from analysis.source.calls import call
-from analysis.source.decisions import judged, terms
+from analysis.source.decisions import as_term, judged, terms
 from analysis.source.events import Term
 from analysis.source.modules import Class, Function, Module, assignment
 from analysis.source.queries import materialise
@@ -100,9 +101,21 @@ def conditional(tracer: "Tracer", node: ast.IfExp) -> Value:
 
 
 def either(tracer: "Tracer", node: ast.BoolOp) -> Value:
-    values = [evaluate(tracer, part) for part in node.values]
+    values = [evaluate(tracer, node.values[0])]
+    with ExitStack() as decided:
+        for part in node.values[1:]:
+            last = values[-1]
+            present = last.present if last.present is not None else True if last.rows else None
+            guard = tracer.guard(part, (as_term(last, present),) if present is not None else ())
+            guard = tracer.inverted(guard) if isinstance(node.op, ast.Or) else guard
+            decided.enter_context(tracer.under(guard, tracer.branch(), 1))
+            values.append(evaluate(tracer, part))
     value = merged(*values)
     known = [v.present for v in values if v.present is not None]
+    unclear = frozenset[int]().union(*(v.every_origin for v in values if v.present is None))
+    if tracer.trace.figures(unclear):  # whether rows are there, and how many: neither is what it tells
+        known = []
+        value = replace(value, present=None)
     return replace(value, present=known[0] if len(known) == 1 else value.present, constant=None)
 
 

@@ -18,7 +18,8 @@ from analysis.source.modules import Code, Function, assignment, is_test
 from analysis.source.statements import run_block
 from analysis.source.trace import BudgetSpent, Tracer
 from analysis.source.trees import Tree
-from analysis.source.values import NOTHING, Value
+from analysis.source.validation import HANDLES, form_of, save_follows, validate_first
+from analysis.source.values import NOTHING, Row, Value
 
 SETTINGS = re.compile(r"\b(?:INSTALLED_APPS|DATABASES|ATOMIC_REQUESTS)\b")
 NO_REQUEST = ("non_atomic_requests", "shared_task", "task", "actor", "job", "db_task")  # decorators
@@ -66,13 +67,18 @@ class Facts:
         for rest in (function.node.args.vararg, function.node.args.kwarg):
             if rest is not None:
                 tracer.frame.env[rest.arg] = NOTHING
+        if receives(function) and function.node.args.kwarg is not None:  # kwargs["instance"]
+            told = Value(rows=(Row(None, "given", name="instance"),))
+            tracer.frame.env[function.node.args.kwarg.arg] = told
         try:
-            self._validate_first(tracer, function)
+            validate_first(tracer, function)
             with surroundings(tracer, function):
                 run_block(tracer, function.node.body)
+            save_follows(tracer, function)
         except (BudgetSpent, RecursionError):
             tracer.trace.cut = True
         tracer.trace.view = any(p.arg == "request" for p in function.parameters)
+        tracer.trace.receives = receives(function)
         tracer.trace.evaluated = frozenset(tracer.evaluated)
         return tracer.trace
 
@@ -80,23 +86,15 @@ class Facts:
         first = function.parameters[:1] == [parameter]
         if first and function.owner is not None and "staticmethod" not in function.decorators:
             return me(tracer, function, parameter.arg)
-        return given(tracer, parameter.arg, parameter.annotation, function.module)
-
-    def _validate_first(self, tracer: Tracer, function: Function) -> None:
-        """`validate_…` and `clean_…` of a form or serializer have run before its create() or save()."""
-        from analysis.source.forms import VALIDATES, is_form
-
-        owner = function.owner
         if (
-            owner is None
-            or function.simple not in ("create", "save", "perform_create")
-            or not is_form(tracer, owner)
+            parameter.arg in ("serializer", "form")
+            and function.owner is not None
+            and function.simple in HANDLES
         ):
-            return
-        for method in owner.methods.values():
-            if method.simple.startswith(VALIDATES) or method.simple in ("validate", "clean"):
-                tracer.frame.env["self"] = me(tracer, function, "self")
-                tracer.inline(method, [tracer.frame.env["self"]], {}, method.node.body[0])  # type: ignore[arg-type]
+            form = form_of(tracer, function.owner)
+            if form is not None:
+                return Value(instance=form)
+        return given(tracer, parameter.arg, parameter.annotation, function.module)
 
     @cached_property
     def settings(self) -> list[str]:
@@ -131,6 +129,16 @@ class Facts:
             if value is not None:
                 return value
         return None
+
+
+def receives(function: Function) -> bool:
+    """Is it called by a signal after a row was written: `sender` and `instance`, and not for one that is to be?"""
+    names = {p.arg for p in [*function.parameters, *function.node.args.kwonlyargs]}
+    early = any("pre_" in ast.unparse(one) for one in function.node.decorator_list)
+    told = "instance" in names or "instance" in {
+        n.value for n in ast.walk(function.node) if isinstance(n, ast.Constant)
+    }
+    return "sender" in names and told and not early
 
 
 def spoken(function: Function) -> set[str]:

@@ -61,8 +61,13 @@ def is_serializer(tracer: "Tracer", one: Class) -> bool:
 def form_method(tracer: "Tracer", owner: Value, method: str, node: ast.Call) -> Value | None:
     """save() of a form or serializer that is used from outside."""
     assert owner.instance is not None
+    if method in ("is_valid", "full_clean"):
+        from analysis.source.validation import validated
+
+        validated(tracer, owner, node)
+        return NOTHING
     if method != "save":
-        return NOTHING if method in ("is_valid", "full_clean") else None
+        return None
     own = tracer.code.method(owner.instance, "save")
     if own is not None:
         return None

@@ -3,26 +3,25 @@
 Source: https://docs.djangoproject.com/en/5.2/ref/models/querysets/#select-for-update
 """
 
-import re
 from collections.abc import Iterator
 
 from analysis.source.events import Event, Guard, Trace
 from analysis.source.facts import Facts
 from analysis.source.hits import Hit
 from analysis.source.limits import limit_of, limited_relations
-from analysis.source.stale_rows import StaleWrite, stale_writes
+from analysis.source.stale_rows import stale_writes
 from analysis.source.suspicion import (
     INSERTS,
     plain,
     protected,
     row_protected,
     same_table,
+    settled,
     suspicion,
     terms_of,
 )
 from analysis.source.values import Row
 
-MARK = re.compile(r"True|False|None|[\w.]*\.[A-Z_]+|[\w.]*now\(\)|'\w*'|\d+|\w+\.[\w.]+")
 CURES = ("conditional_update", "lock_row")
 
 
@@ -42,6 +41,8 @@ def counted_down(facts: Facts, trace: Trace) -> Iterator[Hit]:
         if counted is None or not counted.fields or counted.fields[0] not in stale.tests:
             continue
         guard = stale.tests[counted.fields[0]]
+        if guard.order > counted.order:
+            continue  # it was counted first: an increment's business
         yield report(trace, stale.act, stale.read, guard, counted.fields[0])
     rows = trace.rows
     for act in trace.of("write"):
@@ -63,7 +64,8 @@ def counted_down(facts: Facts, trace: Trace) -> Iterator[Hit]:
 def counted_rows(trace: Trace) -> Iterator[Hit]:
     """The rows were counted: `if event.seats.count() >= event.capacity: …; Seat.objects.create(event=event)`."""
     for act in trace.of("write"):
-        if act.verb not in INSERTS or act.insert is not True:
+        related = act.verb in ("add", "aadd") and act.parent is not None
+        if not related and (act.verb not in INSERTS or act.insert is not True):
             continue
         for guard, term in terms_of(act.guards):
             if term.present is not None or term.difference:
@@ -72,11 +74,15 @@ def counted_rows(trace: Trace) -> Iterator[Hit]:
                 read = trace.event(order)
                 if (
                     read is None
-                    or read.verb not in ("count", "acount", "aggregate", "aaggregate")
+                    or not (
+                        (read.counted and not term.attrs)
+                        or read.verb in ("count", "acount", "aggregate", "aaggregate")
+                    )
                     or not same_table(read, act)
+                    or (related and read.parent is not act.parent)
                 ):
                     continue
-                if read.meets(act) and not protected(trace, read, act, read.order, absent=True):
+                if read.meets(act) and not settled(trace, read, act):
                     model = plain(act.model or act.base)
                     between = (
                         f"Another request can insert one more {model} after line {read.top.line} counted."
@@ -93,7 +99,7 @@ def flag_taken(facts: Facts, trace: Trace) -> Iterator[Hit]:
         guard = stale.transition
         if guard is None or stale.act.fields is None or stale.counter(facts) is not None:
             continue
-        if not is_flag(stale):
+        if not stale.marks:
             continue
         done = [
             event
@@ -107,12 +113,6 @@ def flag_taken(facts: Facts, trace: Trace) -> Iterator[Hit]:
             between = f"Another request can pass line {guard.place.line} before the flag is saved."
             cost = f"What stands behind the flag happens twice ({done[0].place})."
             yield suspicion("limited-use", trace, stale.act, stale.read, guard, between, cost, CURES)
-
-
-def is_flag(stale: StaleWrite) -> bool:
-    """A column or two, set to a constant or an instant: a mark, not a result."""
-    texts = [one.base for one in stale.sets]
-    return len(stale.written) <= 2 and all(MARK.fullmatch(text) for text in texts)
 
 
 def unbounded(facts: Facts, trace: Trace) -> Iterator[Hit]:

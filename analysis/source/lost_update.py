@@ -18,9 +18,9 @@ def lost_update(facts: Facts, trace: Trace) -> Iterator[Hit]:
     """Suspects, the surest first: decided by the old state, computed from it, or saved in full beside other writers."""
     in_save = trace.function.rsplit(".", 1)[-1] in BEFORE_SAVE
     for stale in stale_writes(trace):
-        if in_save and stale.row.origin == "given":
+        if in_save and stale.row.name == "self":
             continue
-        reason = why(facts, trace, stale)
+        reason = why(facts, trace, stale) or taken(facts, trace, stale)
         if reason is not None:
             yield report(trace, stale, reason)
     for act, read, guard, field in stale_updates(trace):
@@ -41,9 +41,25 @@ def why(facts: Facts, trace: Trace, stale: StaleWrite) -> str | None:
         return f"the new {(stale.counted.fields or ('?',))[0]} is computed from the old one"
     whole = stale.act.fields is None
     several = len(stale.written) > 3  # not a mark, but a state that was worked out from what was read
-    if stale.transition is not None and (whole or several):
+    if stale.transition is not None and (whole or several or stale.chosen_freely):
         return f"{tested_columns(stale)} was tested in line {stale.transition.place.line}"
     return carried_along(facts, stale) if whole and not given else None
+
+
+def taken(facts: Facts, trace: Trace, stale: StaleWrite) -> str | None:
+    """Was it looked for by a column that is then changed, and is more done with it than to set the same mark again?"""
+    column = stale.chosen_by(facts)
+    if not column or (stale.act.fields is not None and len(stale.written) < 2):
+        return None
+    more = any(
+        event is not stale.act
+        and event.order > (stale.act.reads[0] or 0)
+        and stale.row not in event.rows
+        and event.meets(stale.act)
+        and set(stale.act.path[-1:]) <= set(event.path)  # in the same turn of a loop
+        for event in trace.of("write", "effect")
+    )
+    return f"it was chosen by its {column}, which is then changed" if more or not stale.marks else None
 
 
 def carried_along(facts: Facts, stale: StaleWrite) -> str | None:

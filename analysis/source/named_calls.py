@@ -111,6 +111,11 @@ def builtin(tracer: "Tracer", node: ast.Call, name: str) -> Value:
     args = [materialise(tracer, evaluate(tracer, arg), arg, "iterate") for arg in node.args]
     args += [value for value in keywords(tracer, node).values() if value is not NOTHING]
     value = replace(merged(*args), items=(), constant=None) if args else NOTHING
+    if name in ("len", "sum"):
+        tracer.trace.count(value.every_origin)
+        value = replace(value, attrs=frozenset())
+    if name == "any" and value.every_origin:  # is one of them there?
+        value = replace(value, attrs=frozenset(), present=True)
     if name in words.FIGURES:
         return replace(value, rows=(), origins=value.every_origin, instance=None)
     return value

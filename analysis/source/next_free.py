@@ -72,7 +72,8 @@ def computed_from(trace: Trace, act: Event) -> tuple[Event, str] | None:
                 or not same_table(read, act)
             ):
                 continue
-            if read.verb in FIGURES or numbered(name, value, read) or speaks_of_free(read):
+            free = value.free and read.verb in ("exists", "aexists")
+            if free or read.verb in FIGURES or numbered(name, value, read) or speaks_of_free(read):
                 return read, name
     whole = act.value.origins if act.value and act.verb in ("form-save", "super-create") else frozenset[int]()
     reads = [trace.event(order) for order in sorted(whole)]
@@ -84,11 +85,8 @@ def computed_from(trace: Trace, act: Event) -> tuple[Event, str] | None:
 def numbered(name: str, value: Value, read: Event) -> bool:
     """`number = last.number + 1`: the attribute of the row that was read last, for the same field of the new one."""
     mine = {id(row) for row in read.rows}
-    return (
-        read.verb in ORDERED
-        and value.arithmetic
-        and any(i in mine and attr == name for i, attr in value.attrs)
-    )
+    asked = {attr for i, attr in value.attrs if i in mine}
+    return read.verb in ORDERED and value.arithmetic and (not asked or bool(asked & {name, "pk", "id"}))
 
 
 def speaks_of_free(read: Event) -> bool:

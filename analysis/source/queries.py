@@ -214,7 +214,8 @@ def insert(
     event = emit(tracer, "write", method, node, query, insert=True, many="bulk" in method)
     event.rows, event.reads, event.locks, event.origins = (row,), (None,), (None,), ("fresh",)
     row.origin = "made"
-    event.values = given
+    made = next((one for value in args for one in value.rows if one.origin == "fresh"), None)
+    event.values = dict(made.values) if made is not None and "bulk" in method else given
     event.fields = tuple(name for name in given if not name.startswith("**"))
     event.value = NOTHING.tainted(*args, *given.values())
     event.private = origin(query) == "made" or any(own(value) for value in given.values())

@@ -25,7 +25,11 @@ def construct(tracer: "Tracer", model: Class, node: ast.Call) -> Value:
     return Value(
         rows=(
             Row(
-                tracer.models.key(model), "fresh", values=keywords(tracer, node), name=ast.unparse(node)[:60]
+                tracer.models.key(model),
+                "fresh",
+                values=keywords(tracer, node),
+                name=ast.unparse(node)[:60],
+                made_under=tuple(tracer.guards),
             ),
         )
     )

@@ -12,6 +12,8 @@ from analysis.source.values import Row
 
 # Methods in which the caller is about to save the row: what they compute from its own fields belongs to that save.
 NO_NUMBER = re.compile(r"Text|Char|JSON|Binary|Array|Slug")
+CHOOSES = ("first", "afirst", "last", "earliest", "latest", "get", "aget", "iterate", "index")
+MARK = re.compile(r"True|False|None|[\w.]*\.[A-Z_]+|[\w.]*now\(\)|'\w*'|\d+|\w+\.[\w.]+")
 BEFORE_SAVE = ("save", "clean", "full_clean", "__init__", "pre_save", "clean_fields", "asave")
 
 
@@ -62,6 +64,18 @@ class StaleWrite:
                 found.append(one)
         return min(found, key=lambda one: not self.tests.keys() & set(one.fields or ()), default=None)
 
+    def chosen_by(self, facts: Facts) -> str:
+        """A column by which the row was looked for and that is then changed: whoever takes it first, both have it.
+
+        Not one that identifies the row: that is its old name.
+        """
+        if self.read is None or self.read.verb not in CHOOSES:
+            return ""
+        model = facts.models.named(self.act.model, self.act.place.path)
+        names = {name.split("__", 1)[0] for name in self.read.lookups} & self.written
+        known = {n for n in names if model is not None and n in model.fields and not model.unique_within([n])}
+        return min(known, default="")
+
     @property
     def counted_by_database(self) -> Event | None:
         """`row.uses = F("uses") + 1`."""
@@ -96,9 +110,31 @@ class StaleWrite:
                 return one.fields[0]
         return ""
 
+    @property
+    def marks(self) -> bool:
+        """A column or two, set to a constant or an instant: a mark, not a result."""
+        return len(self.written) <= 2 and all(MARK.fullmatch(one.base) for one in self.sets)
+
+    @property
+    def chosen_freely(self) -> bool:
+        """Was the change refused in some states, and is the new one what the request wants: no constant, no mark?"""
+        return any(
+            one.fields
+            and one.fields[0] in self.tests
+            and self.tests[one.fields[0]].refuses in ("return", "raise")
+            and one.base
+            and not MARK.fullmatch(one.base)
+            for one in self.sets
+        )
+
     def echoes(self, attr: str, guard: Guard) -> bool:
-        """Is the new value only compared with the old one: `if row.name != name: row.name = name`?"""
+        """Is the new value only compared with the old one: `if row.name != name: row.name = name`?
+
+        Not where a mark is refused that is set already: whoever comes second is to be told.
+        """
         texts = {one.base for one in self.sets if one.fields == (attr,)}
+        if guard.refuses in ("return", "raise") and all(MARK.fullmatch(text) for text in texts):
+            return False
         return any(term.against in texts for term in guard.terms if (id(self.row), attr) in term.attrs)
 
     @property

@@ -37,8 +37,16 @@ def run(tracer: "Tracer", node: ast.stmt) -> str:
 def run_return(tracer: "Tracer", node: ast.Return) -> str:
     value = evaluate(tracer, node.value)
     tracer.escape(value)
-    tracer.frame.returns.append(decided(tracer, value) if is_flag(node.value) else value)
+    tracer.frame.returns.append(decided(tracer, value) if is_flag(node.value) else found_free(tracer, value))
     return "return"
+
+
+def found_free(tracer: "Tracer", value: Value) -> Value:
+    """What is given back where no row had it: `if not ….filter(code=code).exists(): return code`."""
+    asked = [t for guard in tracer.own_guards for t in guard.terms if t.present is False and t.origins]
+    if not asked or value.rows or value.query is not None or len(tracer.active) < 2:
+        return value
+    return replace(value.tainted(Value(origins=asked[-1].origins)), free=True)
 
 
 def run_raise(tracer: "Tracer", node: ast.Raise) -> str:
@@ -48,6 +56,8 @@ def run_raise(tracer: "Tracer", node: ast.Raise) -> str:
 
 def run_jump(tracer: "Tracer", node: ast.Break | ast.Continue) -> str:
     tracer.frame.breaks.append(dict(tracer.frame.env))
+    if isinstance(node, ast.Break):
+        tracer.frame.leaving.append(tuple(tracer.own_guards))
     return "loop"
 
 

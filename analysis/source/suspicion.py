@@ -3,6 +3,7 @@
 from analysis.source.events import Event, Guard, Term, Trace
 from analysis.source.facts import Facts
 from analysis.source.hits import Hit, Place
+from analysis.source.lock_scope import concerns
 from analysis.source.values import Row
 
 INSERTS = (
@@ -27,7 +28,18 @@ def same_table(one: Event, other: Event) -> bool:
     """Do two events concern one table, as far as the names tell?"""
     if one.model is not None and other.model is not None:
         return one.model == other.model
-    return (bool(one.base) and one.base == other.base) or "hook" in (one.verb, other.verb)
+    return (
+        (bool(one.base) and one.base == other.base)
+        or "hook" in (one.verb, other.verb)
+        or nameless(one, other)
+    )
+
+
+def nameless(read: Event, act: Event) -> bool:
+    """Is a new row, of a class that the text does not tell, given the very fields that were looked up?"""
+    asked = {name.split("__", 1)[0] for name in read.lookups} - {"pk", "id"}
+    new = act.verb in ("save", "asave") and set(act.origins) <= {"fresh"} and act.model is None
+    return read.kind == "read" and new and bool(asked) and asked <= act.values.keys()
 
 
 def locks_before(trace: Trace, read: Event | None, act: Event, order: int) -> list[Event]:
@@ -39,6 +51,7 @@ def locks_before(trace: Trace, read: Event | None, act: Event, order: int) -> li
         and lock.meets(act)
         and lock.holds(act)
         and (read is None or (lock.holds(read) and lock.meets(read)))
+        and concerns(trace, lock, read, act)
     ]
 
 
@@ -63,9 +76,33 @@ def protected(trace: Trace, read: Event | None, act: Event, order: int, absent: 
     return own is not None and not absent and own.holds(act)
 
 
+def settled(trace: Trace, read: Event, act: Event) -> bool:
+    """Does the absence, or the number, of rows that was read stay true until the act?
+
+    Yes if the read was protected, and if the same was asked again under a lock and decided upon.
+    """
+    if protected(trace, read, act, read.order, absent=True):
+        return True
+    again = [trace.event(order) for guard in act.guards for order in guard.origins if order > read.order]
+    return any(
+        other is not None
+        and other.kind == "read"
+        and same_table(other, read)
+        and set(other.lookups) == set(read.lookups)
+        and protected(trace, other, act, other.order, absent=True)
+        for other in again
+    )
+
+
 def act_is_claimed(trace: Trace, act: Event) -> bool:
-    """Was the act allowed by the count of a conditional UPDATE or DELETE, or by `created` of get_or_create()?"""
-    return any(guard.claims and not guard.partial for guard in act.guards)
+    """Was the act allowed by the count of a conditional UPDATE or DELETE, or by `created` of get_or_create()?
+
+    `if not created` and `if not updated` allow it to everybody but the one.
+    """
+    return any(
+        term.claims and term.present is not False and not guard.partial
+        for guard, term in terms_of(act.guards)
+    )
 
 
 def row_protected(trace: Trace, row: Row, act: Event, position: int) -> bool:

@@ -32,6 +32,7 @@ class Frame:
     env: dict[str, Value] = field(default_factory=dict)
     returns: list[Value] = field(default_factory=list)
     breaks: list[dict[str, Value]] = field(default_factory=list)  # the names at each break and continue
+    leaving: list[tuple[Guard, ...]] = field(default_factory=list)  # the decisions that led to each break
     guards_before: int = 0
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # loop variable -> names iterated
 
@@ -41,7 +42,7 @@ class Tracer:
 
     def __init__(self, code: Code, models: Models, root: Function) -> None:
         self.code, self.models = code, models
-        self.trace = Trace(root.name, root.module.path, root.node.lineno)
+        self.trace = Trace(root.name, root.module.path, root.node.lineno, models=models)
         self.frame = Frame(root, root.module)
         self.guards: list[Guard] = []
         self.path: list[tuple[int, int]] = []

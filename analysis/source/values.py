@@ -1,8 +1,12 @@
 """What an expression stands for: a row, a query, a class, or something computed from what was read."""
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from analysis.source.modules import Class, Function, Module
+
+if TYPE_CHECKING:
+    from analysis.source.events import Guard
 
 
 @dataclass(eq=False)
@@ -20,6 +24,7 @@ class Row:
     name: str = ""  # how the source calls it first
     parent: "Row | None" = None
     values: "dict[str, Value]" = field(default_factory=dict)  # what a fresh row was made with
+    made_under: "tuple[Guard, ...]" = ()  # the decisions that led to a fresh one
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Value:
     claims: frozenset[int] = frozenset()  # orders of write events whose count or flag it is
     present: bool | None = None  # True: truthy if and only if a row was there; False: if there was none
     difference: bool = False  # what is left of something after taking away what was read
+    free: bool = False  # given back because no row had it
     expression: bool = False  # computed by the database: F(), Now(), Subquery()
     arithmetic: bool = False  # the sum or difference of something
     constant: object = None
@@ -69,7 +75,8 @@ class Value:
         origins = self.origins.union(*(o.every_origin for o in others))
         attrs = self.attrs.union(*(o.attrs for o in others))
         taken = self.difference or any(o.difference for o in others)
-        return replace(self, origins=origins, attrs=attrs, difference=taken)
+        free = self.free or any(o.free for o in others)
+        return replace(self, origins=origins, attrs=attrs, difference=taken, free=free)
 
     @property
     def every_origin(self) -> frozenset[int]:
@@ -116,6 +123,7 @@ def merged(*values: Value) -> Value:
         claims=frozenset[int]().union(*(value.claims for value in some)),
         present=agreed(some),
         difference=any(value.difference for value in some),
+        free=any(value.free for value in some),
         expression=all(value.expression for value in some),
         arithmetic=any(value.arithmetic for value in some),
         bound=pick("bound"),  # type: ignore[arg-type]

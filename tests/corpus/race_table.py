@@ -1,7 +1,7 @@
 """The score of the checks on real race fixes, case by case; and the git commands that get the code.
 
-python -m tests.corpus.race_table FOLDER [held]
-python -m tests.corpus.race_table --commands [held]
+python -m tests.corpus.race_table FOLDER [held | held2]
+python -m tests.corpus.race_table --commands [held | held2]
 """
 
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 from analysis.source.hits import Hit
 from tests.corpus.races import (
     HELD,
+    HELD_2,
     RACES,
     SIDES,
     Judgement,
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 0
     folder, *held = arguments
-    asked = list(labels(HELD if held else RACES))
+    asked = list(labels(RACES if not held else HELD_2 if held == ["held2"] else HELD))
     if folder == "--commands":
         print("\n".join(commands(asked)))
         return 0

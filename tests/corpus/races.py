@@ -23,6 +23,9 @@ RACES: Final = HERE.parents[2] / "shared" / "corpus" / "django_races" / "races.j
 HELD: Final = (
     HERE / "races_held.json"
 )  # further fixes, labelled by one reader; no check was written with them in view
+HELD_2: Final = (
+    HERE / "races_held_2.json"
+)  # more of them, found later; labelled before the checks were run on them
 SIDES: Final = ("before", "after")
 NEAR: Final = 3  # lines
 SAME: Final = {"last-item/limited-use": "limited-use", "next-free/max+1": "next-free"}

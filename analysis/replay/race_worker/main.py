@@ -42,7 +42,7 @@ class Application:
         os.chdir(APPLICATION.root)
         sys.path[0] = APPLICATION.root  # and not this file's folder
         os.environ["DJANGO_SETTINGS_MODULE"] = given["settings"]
-        with stage("its settings cannot be loaded"):
+        with stage(f"its settings {given['settings']!r} cannot be loaded, see [app] of case.toml"):
             self.notes = replace_settings(given["database"])
             django.setup()
         from django.core.handlers.wsgi import WSGIHandler

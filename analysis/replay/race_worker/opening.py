@@ -90,11 +90,16 @@ def loaded(path: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    for name in ("rows", "requests"):
+        if not callable(getattr(module, name, None)):
+            raise CannotPlay(f"{path}: a function `{name}` was wanted, there is none")
     return module
 
 
 def as_sent(given: dict[str, Any]) -> dict[str, Any]:
     """A request as a `setup.py` describes it -> method, path, body in bytes, headers with its user's session."""
+    if missing := [name for name in ("method", "path") if not given.get(name)]:
+        raise CannotPlay(f"{APPLICATION.setup}: a request has no {' and no '.join(missing)}")
     headers = dict(given.get("headers") or {})
     body = given.get("body", b"")
     if "json" in given:
