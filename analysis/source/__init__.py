@@ -101,10 +101,13 @@ def nested(hit: Hit) -> bool:
 
 
 def best(hits: Iterable[Hit]) -> list[Hit]:
-    """One hit for each act: the first, as CHECKS are ordered by how well they name what happens."""
-    found: dict[tuple[Place, str | None], Hit] = {}
+    """One hit for each act: the first, as CHECKS are ordered by how well they name what happens.
+
+    A number taken twice and a check passed twice are two things, even where one insert does both.
+    """
+    found: dict[tuple[Place, str | None, bool], Hit] = {}
     for hit in hits:
-        found.setdefault((hit.act, hit.model), hit)
+        found.setdefault((hit.act, hit.model, hit.check == "next-free"), hit)
     return list(found.values())
 
 
