@@ -95,7 +95,6 @@ def interleaving(case: Investigation, pair: Row, events: pd.DataFrame, window: p
         title=title,
         zero_us=int(known.min()),
         window=stretch,
-        window_text="both have read,\nneither has written",
         verdict="overlap undecided" if pair["overlap"] == "possible" else "",
     )
 

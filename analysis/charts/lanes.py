@@ -90,17 +90,28 @@ def interleaving(
         stage = staged(chart, top, lanes_in + GAP_IN, view(lanes, drawable), zero_us)
         if window is not None:
             draw_window(stage, window, window_text, lanes_in)
-        for row, lane in enumerate(lanes):
-            y = head_in + LANE_IN * row + BAR_TOP
-            mine = [event for event in happened if event.lane == lane.lane]
-            notes = [note_on(event, extent(lanes)) for event in mine if event not in drawable]
-            draw_lane(stage, lane, [event for event in mine if event in drawable], notes, y)
+        draw_lanes(stage, lanes, happened, drawable, head_in + BAR_TOP)
         if not axis:
             draw_gap(stage, lanes, lanes_in, verdict)
         write_foot(stage, requests, lanes_in + GAP_IN, axis)
-        vague = (span for lane in lanes for span in spans(lane) if span.by_us > span.from_us)
-        draw_key(stage, drawable, any(span.known == "unsure" for span in vague))
+        draw_key(stage, drawable, any(map(has_vague_end, lanes)))
     return chart
+
+
+def has_vague_end(lane: Lane) -> bool:
+    """Whether a part of the lane's bar is hatched."""
+    return any(span.known == "unsure" and span.by_us > span.from_us for span in spans(lane))
+
+
+def draw_lanes(
+    stage: Stage, lanes: Sequence[Lane], happened: Sequence[Event], drawable: set[Event], first_y: float
+) -> None:
+    """One lane below the other; what has no place on the axis is written below its bar."""
+    for row, lane in enumerate(lanes):
+        mine = [event for event in happened if event.lane == lane.lane]
+        notes = [note_on(event, extent(lanes)) for event in mine if event not in drawable]
+        shown = [event for event in mine if event in drawable]
+        draw_lane(stage, lane, shown, notes, first_y + LANE_IN * row)
 
 
 def draw_lane(stage: Stage, lane: Lane, events: Sequence[Event], notes: Sequence[str], y: float) -> None:

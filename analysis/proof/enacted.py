@@ -41,11 +41,6 @@ class Enacted:
     keys: Keys
     notes: tuple[str, ...] = ()
 
-    @property
-    def broken(self) -> bool:
-        """Whether some order gives what no serial one does, or fails."""
-        return bool(self.judgement.bad)
-
 
 def enact(
     enactment: Enactment, isolation: str | None = None, bound: int = BOUND, until_broken: bool = False

@@ -84,7 +84,9 @@ def prove(case: Investigation, repeats: int = 100) -> Proof:
     app, own = of_case(case.opened.case)
     evidence = evidence_for(cause.suspicion)
     try:
-        setup = setup_of(own, facts_of(cause.tree), cause.endpoint or Endpoint(None, None), shown(evidence))
+        setup = setup_of(
+            own, facts_of(cause.tree), cause.endpoint or Endpoint(None, None), without_secrets(evidence)
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise NothingToProve(
             f"{own}: a Python file in UTF-8 was wanted, this cannot be read: {error}"
@@ -150,7 +152,7 @@ def evidence_for(accused: Suspicion) -> Evidence:
     return Evidence(accused.method, accused.path, accused.user, accused.entity, key)
 
 
-def shown(evidence: Evidence) -> Evidence:
+def without_secrets(evidence: Evidence) -> Evidence:
     """The evidence as it may be written into a file: secrets masked."""
     return replace(
         evidence,

@@ -100,7 +100,7 @@ def _matches(step: Step, error: DatabaseError, wanted: Signature) -> bool:
         and wanted.constraint in (None, error.constraint)
         and wanted.key_columns in ((), columns)
         and wanted.kind in (None, kind_of(step))
-        and (wanted.table is None or wanted.table in tables)
+        and (wanted.table is None or wanted.table.lower() in {each.lower() for each in tables})
     )
 
 

@@ -31,8 +31,14 @@ def materialise(tracer: "Tracer", value: Value, node: ast.expr, verb: str) -> Va
     query = value.query
     if query is None:
         return value
+    row, order = read_row(tracer, query, verb, node, many=True)
+    return Value(rows=(row,), origins=value.origins | {order}, attrs=value.attrs, present=True)
+
+
+def read_row(tracer: "Tracer", query: Query, verb: str, node: ast.expr, many: bool) -> tuple[Row, int]:
+    """The row that stands for what a queryset gives when it is run, and the order of the event that reads it."""
     lock = take_lock(tracer, query, node)
-    read = emit(tracer, "read", verb, node, query, locked=lock is not None, many=True)
+    read = emit(tracer, "read", verb, node, query, locked=lock is not None, many=many)
     row = Row(
         query.model,
         origin(query),
@@ -42,7 +48,7 @@ def materialise(tracer: "Tracer", value: Value, node: ast.expr, verb: str) -> Va
         query.parent,
     )
     read.rows = (row,)
-    return Value(rows=(row,), origins=value.origins | {read.order}, attrs=value.attrs, present=True)
+    return row, read.order
 
 
 def take_lock(tracer: "Tracer", query: Query, node: ast.expr) -> Event | None:
@@ -146,18 +152,8 @@ def q_lookups(node: ast.Call) -> list[str]:
 
 
 def read_rows(tracer: "Tracer", query: Query, method: str, node: ast.Call) -> Value:
-    lock = take_lock(tracer, query, node)
-    read = emit(tracer, "read", method, node, query, locked=lock is not None, many=method in words.READS_MANY)
-    row = Row(
-        query.model,
-        origin(query),
-        read.order,
-        lock.order if lock else None,
-        ast.unparse(node)[:60],
-        query.parent,
-    )
-    read.rows = (row,)
-    return Value(rows=(row,), origins=frozenset({read.order}), present=True)
+    row, order = read_row(tracer, query, method, node, many=method in words.READS_MANY)
+    return Value(rows=(row,), origins=frozenset({order}), present=True)
 
 
 def read_figure(tracer: "Tracer", query: Query, method: str, node: ast.Call) -> Value:
