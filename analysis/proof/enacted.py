@@ -13,9 +13,8 @@ from analysis.safe_text import mask_secrets
 from analysis.source.hits import Hit, Place
 
 ORDERS = ((0, 1), (1, 0))
-MOST = (
-    2_000  # characters of an answer that are looked at; secrets are masked before it is cut to what is shown
-)
+MOST = 2_000
+"""Characters of an answer that are looked at; secrets in them are masked before it is cut to what is shown."""
 
 
 class ControlFailed(Exception):
