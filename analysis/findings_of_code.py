@@ -6,11 +6,11 @@ from typing import Final
 import pandas as pd
 
 from analysis.findings import Finding
+from analysis.replay.mechanism import UNIQUE
 from analysis.root_cause import RootCause
 from analysis.source.hits import Hit
 from analysis.wording import counted, said_name
 
-UNIQUE_VIOLATION: Final = "23505"
 INSERTS: Final = frozenset(
     {
         "check-then-insert",
@@ -89,20 +89,18 @@ def explains(found: RootCause) -> list[Finding]:
     if raised is None or raised.sqlstate is None or not found.hits:
         return []
     name = said_name(raised.constraint) if raised.constraint else "a constraint"
-    if raised.sqlstate != UNIQUE_VIOLATION:
+    if raised.sqlstate != UNIQUE:
         claim = (
             f"Production saw SQLSTATE {raised.sqlstate}; the shapes above do not tell whether they end in it."
         )
         return [Finding(claim, (raised.record_id,), "The re-enactment tries every order.")]
     able = [hit for hit in found.hits if hit.check in INSERTS]
     if able:
-        claim = (
-            f"An insert at {able[0].act} can meet {name}, as production saw it (SQLSTATE {UNIQUE_VIOLATION})."
-        )
+        claim = f"An insert at {able[0].act} can meet {name}, as production saw it (SQLSTATE {UNIQUE})."
         return [Finding(claim, (raised.record_id,), "That it did, only the re-enactment shows.")]
     claim = (
         f"The error needs an insert: an update of the row that was read cannot meet {name} (SQLSTATE "
-        f"{UNIQUE_VIOLATION}); at READ COMMITTED it silently loses one of the two writes."
+        f"{UNIQUE}); at READ COMMITTED it silently loses one of the two writes."
     )
     return [
         Finding(

@@ -126,5 +126,6 @@ def witness(proof: Proof) -> Chart:
     subtitle = ""
     if before is not None:
         bad, all_orders = len(before.judgement.bad), len(before.exploration.runs)
-        subtitle = f"{bad} of {all_orders} distinguishable orders go wrong; this one has the fewest switches"
+        orders = "distinguishable orders" if before.exploration.complete else "orders played"
+        subtitle = f"{bad} of {all_orders} {orders} go wrong; this one has the fewest switches"
     return enacted(run, [(accused.method, accused.path)] * len(run.responses), title, subtitle)

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
 from analysis.case import Case
 from analysis.evidence.changes import GitMissing, OurRepository, RepositoryUnreadable
 from analysis.investigation import Investigation
+from analysis.replay.mechanism import UNIQUE
 from analysis.source import hits_at, hits_in
 from analysis.source.deployed import Deploy, Deployed, deployed_at, tags_of
 from analysis.source.facts import facts_of
@@ -20,8 +20,6 @@ from analysis.source.locate import Frame, Located, locate, locate_in_history
 from analysis.source.trees import FolderTree, GitTree, Repository, Tree, TreeMissing, lines_of
 from analysis.source.urlconf import Endpoint, endpoint
 from analysis.suspicion import NothingToProve, Raised, Suspicion, suspicion
-
-AROUND: Final = 3
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,8 @@ def ranked(
 ) -> Iterator[Hit]:
     """The hits of the functions that the traceback went through, innermost first, and of the view; each once.
 
-    Those that act on the line which raised go before all others; then those whose act the database can refuse as it
-    did (an insert, for a unique violation).
+    Those that act on the line which raised go before all others. Of one insert that a constraint refused, a check
+    passed twice explains more than a number taken twice, which goes behind it.
     """
     frames = [each for each in located if each.path is not None]
     hits: list[Hit] = []
@@ -155,7 +153,14 @@ def ranked(
         hits += hits_in(tree, found.place.path, found.function, followed=True)
     raised_at = {(frame.path, frame.line) for frame in frames}
     once = list(dict.fromkeys(hits))
-    yield from sorted(once, key=lambda hit: (hit.act.path, hit.act.line) not in raised_at)
+    refused = accused.raised is not None and accused.raised.sqlstate == UNIQUE
+    yield from sorted(
+        once,
+        key=lambda hit: (
+            (hit.act.path, hit.act.line) not in raised_at,
+            refused and hit.check == "next-free",
+        ),
+    )
 
 
 def span(tree: Tree, path: str, name: str) -> tuple[int, int]:

@@ -61,6 +61,12 @@ def test_the_lines_that_read_check_and_act_are_marked(bundled):
     }
 
 
+def test_of_one_insert_that_a_constraint_refused_the_check_goes_before_the_number(bundled):
+    insert = [hit.check for hit in bundled.hits if hit.act == ACT]
+    assert insert == ["check-then-insert", "next-free"]
+    assert bundled.hit.check == "check-then-insert"
+
+
 def test_without_a_traceback_the_urlconf_names_the_view(bundled):
     assert bundled.endpoint.function == "complete_job"
     (entered,) = findings_of_code.entered(bundled)

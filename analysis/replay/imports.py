@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 88
-SECTIONS: Final = ("__future__", "standard library", "Django", "application")
 
 
 @dataclass(frozen=True, order=True)

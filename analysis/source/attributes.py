@@ -46,7 +46,7 @@ def plain_attribute(tracer: "Tracer", owner: Value, node: ast.Attribute) -> Valu
             foreign=name,
         )
     if owner.foreign.endswith("request") and node.attr == "user":
-        return request_user(tracer, node)
+        return request_user(tracer)
     foreign = f"{owner.foreign}.{node.attr}" if owner.foreign else ""
     return Value(foreign=foreign, origins=owner.origins, attrs=frozenset() if foreign else owner.attrs)
 

@@ -38,7 +38,7 @@ def foreign_call(tracer: "Tracer", called: Value, node: ast.Call) -> Value:
     tracer.escape(*args, *given.values())
     if takes_lock(name, last, node):
         tracer.emit("lock", last, node)
-    elif is_effect(name, last, node):
+    elif is_effect(name, last):
         event = tracer.emit("effect", last, node)
         event.base, event.value, event.values = name, everything, given
     elif last == "cursor":
@@ -68,7 +68,7 @@ def locks_by_sql(node: ast.Call) -> bool:
     )
 
 
-def is_effect(name: str, last: str, node: ast.Call) -> bool:
+def is_effect(name: str, last: str) -> bool:
     if last in words.SENDS or last in words.MAILS:
         return True
     if last in words.CALLS_OUT_VERBS and name.startswith(words.CALLS_OUT):

@@ -37,7 +37,7 @@ def inline(
         return NOTHING.tainted(*args, *given.values())
     frame = Frame(function, function.module, dict(tracer.closures.get(function, {})))
     frame.guards_before = len(tracer.guards)
-    fill_parameters(tracer, frame.env, function, args, given)
+    fill_parameters(frame.env, function, args, given)
     outer = tracer.frame.env
     same = function.owner is not None and bool(args) and args[0] is outer.get("self")
     if same:
@@ -82,7 +82,7 @@ def is_none(node: ast.expr | None) -> bool:
 
 
 def fill_parameters(
-    tracer: "Tracer", env: dict[str, Value], function: Function, args: list[Value], given: dict[str, Value]
+    env: dict[str, Value], function: Function, args: list[Value], given: dict[str, Value]
 ) -> None:
     spec = function.node.args
     names = [*spec.posonlyargs, *spec.args]

@@ -78,7 +78,7 @@ def own_instance(tracer: "Tracer", owner: Value) -> Value | None:
     return Value(rows=(tracer.relations[key],))
 
 
-def request_user(tracer: "Tracer", node: ast.expr) -> Value:
+def request_user(tracer: "Tracer") -> Value:
     """The user that the authentication middleware read."""
     key = ("request", "user")
     if key not in tracer.relations:

@@ -32,7 +32,7 @@ def decided_before(trace: Trace, lock: Event) -> tuple[Event, Event | None, Guar
     rows = trace.rows
     locked = {read.order for read in trace.of("read") if read.order > lock.order and same(read, lock)}
     for act in trace.of("write"):
-        if act.order < lock.order or not lock.meets(act) or not lock.holds(act) or act_is_claimed(trace, act):
+        if act.order < lock.order or not lock.meets(act) or not lock.holds(act) or act_is_claimed(act):
             continue
         if any(guard.order > lock.order and guard.origins & locked for guard in act.guards):
             continue

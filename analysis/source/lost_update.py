@@ -20,7 +20,7 @@ def lost_update(facts: Facts, trace: Trace) -> Iterator[Hit]:
     for stale in stale_writes(trace):
         if in_save and stale.row.name == "self":
             continue
-        reason = why(facts, trace, stale) or taken(facts, trace, stale)
+        reason = why(facts, stale) or taken(facts, trace, stale)
         if reason is not None:
             yield report(trace, stale, reason)
     for act, read, guard, field in stale_updates(trace):
@@ -34,7 +34,7 @@ def lost_update(facts: Facts, trace: Trace) -> Iterator[Hit]:
             )
 
 
-def why(facts: Facts, trace: Trace, stale: StaleWrite) -> str | None:
+def why(facts: Facts, stale: StaleWrite) -> str | None:
     """What makes the write stale, as the middle of a sentence; None if last-writer-wins is all that can happen."""
     given = stale.read is None
     if stale.counted is not None:

@@ -99,7 +99,7 @@ def urls_of(code: Code, view: Given, prefix: str) -> Iterator[tuple[str, dict[st
     """The regular expressions of one viewset, with the methods of the class by HTTP method."""
     one = view.scope.find(view.node)
     lookup = lookup_of(code, one) if isinstance(one, Class) else "(?P<pk>[^/.]+)"
-    extra = list(extra_actions(code, one, view.scope)) if isinstance(one, Class) else []
+    extra = list(extra_actions(code, one)) if isinstance(one, Class) else []
     root = f"^{prefix}"
     slash = "/" if prefix else ""
     yield f"{root}{END}", ON_LIST
@@ -119,7 +119,7 @@ def lookup_of(code: Code, one: Class) -> str:
     return f"(?P<{re.sub(r'[^0-9A-Za-z_]', '_', name)}>{said['lookup_value_regex'] or '[^/.]+'})"
 
 
-def extra_actions(code: Code, one: Class, scope: Scope) -> Iterator[tuple[bool, str, dict[str, str]]]:
+def extra_actions(code: Code, one: Class) -> Iterator[tuple[bool, str, dict[str, str]]]:
     """Methods under `@action`: of one object or of the list, the last part of the path, HTTP method -> method."""
     seen: set[str] = set()
     for owner in code.ancestors(one):

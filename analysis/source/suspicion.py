@@ -67,7 +67,7 @@ def protected(trace: Trace, read: Event | None, act: Event, order: int, absent: 
     Yes under a lock taken before the read (or by it, unless it found no row to lock), and yes where a conditional
     write decided who may act: its count or its `created` flag was tested.
     """
-    if act_is_claimed(trace, act):
+    if act_is_claimed(act):
         return True
     own = own_lock(trace, read) if read is not None else None
     locks = [lock for lock in locks_before(trace, read, act, order) if lock is not own]
@@ -94,7 +94,7 @@ def settled(trace: Trace, read: Event, act: Event) -> bool:
     )
 
 
-def act_is_claimed(trace: Trace, act: Event) -> bool:
+def act_is_claimed(act: Event) -> bool:
     """Was the act allowed by the count of a conditional UPDATE or DELETE, or by `created` of get_or_create()?
 
     `if not created` and `if not updated` allow it to everybody but the one.
@@ -115,7 +115,7 @@ def row_protected(trace: Trace, row: Row, act: Event, position: int) -> bool:
     order = read.order if read is not None else first
     if any(lock for lock in locks_before(trace, read, act, order) if lock is not own):
         return True
-    return compared_under_lock(trace, act) or act_is_claimed(trace, act)
+    return compared_under_lock(trace, act) or act_is_claimed(act)
 
 
 def compared_under_lock(trace: Trace, act: Event) -> bool:

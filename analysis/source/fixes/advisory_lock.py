@@ -83,11 +83,11 @@ def key_of(site: Site, model: Model, arg: cst.Arg) -> str:
 
 def _constant(site: Site, model: Model, value: cst.BaseExpression) -> bool:
     return m.matches(value, m.SimpleString() | m.Integer() | m.Name("True") | m.Name("False")) or (
-        isinstance(value, cst.Attribute) and constant_of(site, model, value) is not None
+        isinstance(value, cst.Attribute) and constant_of(site, value) is not None
     )
 
 
-def constant_of(site: Site, model: Model, value: cst.BaseExpression) -> object:
+def constant_of(site: Site, value: cst.BaseExpression) -> object:
     """The value of `Job.OPEN` or `Job.Status.OPEN`, where the source shows it; of a literal, the literal."""
     if isinstance(value, cst.SimpleString):
         return value.evaluated_value

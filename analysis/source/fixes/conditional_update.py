@@ -106,7 +106,7 @@ def _save(site: Site, span: Span) -> Save:
     if index is None:
         raise NotOffered(f"no plain `{row}.save()` follows the check in its block")
     changes = tuple(assigned(site, row, model, span.block.body[at + 1 : index]))
-    columns = _columns(site, span.block.body[index], changes)
+    columns = _columns(span.block.body[index], changes)
     return Save(row, model, guard, index, changes, columns)
 
 
@@ -119,7 +119,7 @@ def _listener(site: Site, model: str) -> str | None:
     return None
 
 
-def _columns(site: Site, statement: Statement, changes: tuple[Assigned, ...]) -> tuple[str, ...]:
+def _columns(statement: Statement, changes: tuple[Assigned, ...]) -> tuple[str, ...]:
     """The columns to write: those assigned, or of them those that `update_fields` names."""
     found = tuple(dict.fromkeys(each.column for each in changes))
     arguments = find(statement, cst.Arg)

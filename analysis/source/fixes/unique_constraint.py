@@ -66,7 +66,7 @@ def _constraint(site: Site, insert: Insert) -> Constraint:
         column = name if name in model.fields else name.removesuffix("_id")
         if column not in model.fields:
             raise NotOffered(f"`{name}` is not a column of {model.name} that its source shows")
-        constant = constant_of(site, model, value)
+        constant = constant_of(site, value)
         if constant is None:
             fields.append(column)
         else:
