@@ -66,7 +66,7 @@ def every_head(number: int) -> None:
     chance = random.Random(number)
     which = number % len(formats())
     fmt = formats()[which]
-    seeds = format_seeds(which)[0] + [chance.choice(corpus())] * bool(corpus())
+    seeds = format_seeds(which)[0] + ([chance.choice(corpus())] if corpus() else [])
     chunk = chance.choice((64, 997, 1 << 16, 1 << 22))
     content = heap(chance, seeds, RUN_BYTES if chunk > 1000 else 200 * chunk)
     rebuilt = bytearray(BOM if content.startswith(BOM) else b"")
