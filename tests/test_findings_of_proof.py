@@ -210,4 +210,4 @@ def test_what_ends_after_the_conviction_does_not_undo_it(monkeypatch):
 def test_the_requests_are_drafted_without_the_secrets_of_the_logs():
     told = evidence_for(accused(path=f"/jobs?token={SECRET}1"))
     assert SECRET in told.path
-    assert SECRET not in chain.shown(told).path
+    assert SECRET not in chain.without_secrets(told).path
