@@ -24,6 +24,8 @@ CELL_LIMIT: Final = 120
 
 TITLE_LIMIT: Final = 2_000
 PLACES_SHOWN: Final = 12
+PLACES_SHOWN_AGAIN: Final = 4
+"""Of a finding that is told again in the summary."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """First characters that make a spreadsheet run a cell. Source: OWASP, CSV Injection."""
 
@@ -48,6 +50,18 @@ def show_table(table: pd.DataFrame, caption: str = "", rows: int = 200) -> None:
 def show_finding(finding: Claim, places: Iterable[Place] = ()) -> None:
     """Show a finding: its claim, the lines it rests on, and what these cannot show."""
     _send(finding_bundle(finding, list(places)))
+
+
+def show_again(part: str, findings: Iterable[tuple[Claim, Iterable[Place]]]) -> None:
+    """Show findings that another notebook told, briefly, under the name of that part."""
+    bundles = [finding_bundle(finding, list(places), PLACES_SHOWN_AGAIN) for finding, places in findings]
+    html, plain = ([bundle[kind] for bundle in bundles] for kind in ("text/html", "text/plain"))
+    _send(
+        {
+            "text/html": f'<div class="told"><p class="part">{escape(safe(part))}</p>{"".join(html)}</div>',
+            "text/plain": "\n\n".join([safe(part), *plain]),
+        }
+    )
 
 
 def show_quote(text: str, place: Place | None = None) -> None:
@@ -157,20 +171,20 @@ def _csv_text(value: object) -> object:
     return f"'{safe(value)}" if value.startswith(FORMULA) else safe(value)
 
 
-def finding_bundle(finding: Claim, places: Sequence[Place]) -> dict[str, str]:
-    """A finding as HTML and as plain text; keys are MIME types."""
+def finding_bundle(finding: Claim, places: Sequence[Place], shown: int = PLACES_SHOWN) -> dict[str, str]:
+    """A finding as HTML, `shown` of its places unfolded, and as plain text; keys are MIME types."""
     claim, limits = safe(finding.claim), safe(finding.limits)
     lines = [source_line(place) for place in places]
     missing = f'<p class="limits"><b>What this cannot show.</b> {escape(limits)}</p>' if limits else ""
-    html = f'<div class="finding"><p class="claim">{escape(claim)}</p>{_evidence_html(lines)}{missing}</div>'
+    html = f'<div class="finding"><p class="claim">{escape(claim)}</p>{_evidence_html(lines, shown)}{missing}</div>'
     plain = [claim, *lines, *([f"What this cannot show: {limits}"] if limits else [])]
     return {"text/html": html, "text/plain": "\n".join(plain)}
 
 
-def _evidence_html(lines: Sequence[str]) -> str:
+def _evidence_html(lines: Sequence[str], shown: int) -> str:
     items = (f"<li><code>{escape(line)}</code></li>" for line in lines)
-    first, rest = "".join(islice(items, PLACES_SHOWN)), "".join(items)
-    more = f"<details><summary>{len(lines) - PLACES_SHOWN} more</summary><ul>{rest}</ul></details>"
+    first, rest = "".join(islice(items, shown)), "".join(items)
+    more = f"<details><summary>{len(lines) - shown} more</summary><ul>{rest}</ul></details>"
     return (f'<ul class="evidence">{first}</ul>' if first else "") + (more if rest else "")
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ from matplotlib.figure import Figure
 from analysis.case import FILE, Case, read_case, utc
 from analysis.charts import to_svg
 from analysis.discover import discover
-from analysis.display import show_figure, show_finding, show_svg
+from analysis.display import Place, show_again, show_figure, show_finding, show_svg
 from analysis.evidence.load import Progress
 from analysis.files import write_whole
 from analysis.findings import Finding, outside
@@ -212,12 +214,15 @@ def show_drawn(charts: Mapping[str, str], out: str, *names: str) -> None:
 
 
 def show_told(findings: Iterable[Mapping[str, Any]]) -> None:
-    """Show findings again, as the notebooks that told them left them."""
-    for told in findings:
-        places = [
-            (path, int(line)) for path, _, line in (place.rpartition(":") for place in told["evidence"])
-        ]
-        show_finding(Finding(told["claim"], limits=told["limits"]), places)
+    """Show findings again, by the notebook that told them: `02_error_spike` is the part `Error spike`."""
+    for notebook, told in groupby(findings, key=itemgetter("notebook")):
+        part = notebook.partition("_")[2].replace("_", " ").capitalize()
+        show_again(part, [(Finding(each["claim"], limits=each["limits"]), places_of(each)) for each in told])
+
+
+def places_of(told: Mapping[str, Any]) -> list[Place]:
+    """The evidence of a finding as it was left for the summary, `path:line` each."""
+    return [(path, int(line)) for path, _, line in (place.rpartition(":") for place in told["evidence"])]
 
 
 PLACES: Final = """

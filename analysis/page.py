@@ -42,9 +42,9 @@ ATTRIBUTES: Final[dict[str, set[str]]] = {
     "ol": {"start"},
 }
 CLASSES: Final = {
-    "div": {"finding"},
+    "div": {"finding", "told"},
     "figure": {"quote", "listing"},
-    "p": {"claim", "limits"},
+    "p": {"claim", "limits", "part"},
     "span": {"gutter", "marked", "added", "removed", "hunk", *STANDARD_TYPES.values()} - {""},
     "td": {"num", "null"},
     "th": {"num"},

@@ -216,6 +216,13 @@ def test_a_finding_that_names_no_limits_claims_none():
     }
 
 
+def test_of_a_finding_told_again_fewer_places_are_unfolded_and_none_is_lost():
+    bundle = finding_bundle(Claimed("23 users", ""), [("app.log", n) for n in range(1, 8)], shown=4)
+    first, rest = bundle["text/html"].split("<details>")
+    assert (first.count("<li>"), rest.count("<li>")) == (4, 3)
+    assert "<summary>3 more</summary>" in rest
+
+
 def test_a_place_is_written_as_editors_take_it():
     assert source_line(("app.log", 2207)) == "app.log:2207"
 

@@ -5,6 +5,7 @@ import pytest
 
 import analysis
 from analysis.findings import Finding
+from analysis.investigation import show_told
 
 ACCESS = (
     '[2026-11-24T09:14:0{second}.481] 41 203.0.113.7 "POST /api/jobs/{second}/done HTTP/1.1" 200 0.038123 '
@@ -105,3 +106,23 @@ def test_a_line_of_another_year_does_not_hide_a_spike(folder):
     given = analysis.investigate(str(folder), "x", since="2019-01-01T00:00:00")
     assert given.without_strays() == []
     assert given.extent()[1] == 301
+
+
+def test_findings_are_told_again_under_the_notebooks_that_told_them(monkeypatch):
+    sent = []
+    monkeypatch.setattr("analysis.display._send", sent.append)
+    told = [
+        {"notebook": notebook, "claim": claim, "limits": "", "evidence": ["a:b.log:7"]}
+        for notebook, claim in [
+            ("02_error_spike", "rose"),
+            ("02_error_spike", "fell"),
+            ("06_proof", "<proved>"),
+        ]
+    ]
+    show_told(told)
+    assert [each["text/plain"] for each in sent] == [
+        "Error spike\n\nrose\na:b.log:7\n\nfell\na:b.log:7",
+        "Proof\n\n<proved>\na:b.log:7",
+    ]
+    assert [each["text/html"].count('class="finding"') for each in sent] == [2, 1]
+    assert "&lt;proved&gt;" in sent[1]["text/html"]
