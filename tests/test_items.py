@@ -1,7 +1,9 @@
 """Lines of OpenTelemetry that hold several records: each is one, and every byte stays where it was."""
 
 import json
+import math
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from analysis.store import open_loaded
 
 LOGS = ("resourceLogs", "scopeLogs", "logRecords")
 FORMATS = shipped()
+HUGE = 10**400
 
 
 def text(value):
@@ -145,6 +148,23 @@ def test_a_served_span_is_a_request_and_another_is_not(loaded):
         100_000,
     )
     assert request["ends_from"] - request["starts_from"] == 100_000
+
+
+@pytest.mark.parametrize(
+    "end", [math.inf, HUGE, str(HUGE), -1, "soon", None, [1]], ids=lambda end: str(end)[:9]
+)
+def test_a_span_that_ends_at_no_instant_has_no_duration_and_is_kept(loaded, end):
+    """Found by fuzzing: digits put into a nanosecond stamp."""
+    broken = span(1, 2, http_request_method="POST", url_path="/jobs/7/done") | {"endTimeUnixNano": end}
+    sound = span(2, 2, http_request_method="GET", url_path="/other")
+    case = loaded(
+        lines({"resourceSpans": [{"scopeSpans": [{"scope": {}, "spans": [broken, sound]}]}]}), "otlp_spans"
+    )
+    durations = case.frame("requests").set_index("path")["duration_us"]
+    assert durations["/other"] == 100_000
+    assert "/jobs/7/done" not in durations or pd.isna(durations["/jobs/7/done"])
+    row = case.frame("sources").iloc[0]
+    assert row["record_bytes"] + row["quarantined_bytes"] == row["bytes"]
 
 
 def test_a_span_without_a_start_does_not_take_those_beside_it_with_it(loaded):

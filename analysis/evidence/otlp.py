@@ -28,12 +28,19 @@ def flat(item: Mapping[str, Any], around: Sequence[Mapping[str, Any]]) -> dict[s
         found |= {"scope": element["scope"].get("name")} if "scope" in element else {}
     if "body" in item:
         found["body"] = _plain(item["body"])
-    if item.keys() >= {"startTimeUnixNano", "endTimeUnixNano"}:
-        found["durationMicros"] = (int(item["endTimeUnixNano"]) - int(item["startTimeUnixNano"])) / 1000
+    start, end = (_nanoseconds(item.get(name)) for name in ("startTimeUnixNano", "endTimeUnixNano"))
+    if start is not None and end is not None:
+        found["durationMicros"] = (end - start) / 1000
     if item.get("kind") in SERVER:
         found["server"] = attributes
     raised = [event for event in item.get("events", ()) if event.get("name") == "exception"]
     return found | ({"exception": _object(raised[-1].get("attributes"))} if raised else {})
+
+
+def _nanoseconds(value: object) -> int | None:
+    """A fixed64, written as a number or a string; None of anything else."""
+    number = int(value[:21]) if isinstance(value, str) and value.isdecimal() else value
+    return number if isinstance(number, int) and 0 <= number < 2**64 else None
 
 
 def _object(pairs: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
