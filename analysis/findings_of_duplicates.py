@@ -95,16 +95,22 @@ def named_by_error(error: Row) -> Finding:
     columns, values = (", ".join(map(said_name, error[column])) for column in ("key_columns", "key_values"))
     claim = (
         f"{short_type(error)} (SQLSTATE {error['sqlstate']}) on {said_name(error['constraint_name'])} names "
-        f"({columns}) = ({values}), which both requests were about; whether it came before or after the first is "
-        f"{said_order(error['order_first'])}, the second {said_order(error['order_second'])}."
+        f"({columns}) = ({values}), which both requests were about; {said_orders(error)}."
     )
     records = tuple(int(error[name]) for name in ("record_id", "first_record", "second_record"))
     return Finding(claim, records, "The key links the error to the pair, not to one of the two.")
 
 
-def said_order(order: object) -> str:
-    """`decided (after)`, or `undecided`."""
-    return "undecided" if order == "undecided" else f"decided ({order})"
+def said_orders(error: Row) -> str:
+    """When the error came, beside the two requests."""
+    orders = {name: str(error[f"order_{name}"]) for name in ("first", "second")}
+    if set(orders.values()) == {"undecided"}:
+        return "whether it came before or after either of them is undecided"
+    said = (
+        f"whether before or after the {name} is undecided" if order == "undecided" else f"{order} the {name}"
+        for name, order in orders.items()
+    )
+    return f"it came {', '.join(said)}"
 
 
 def pair_fact(pair: Row) -> dict[str, Any]:

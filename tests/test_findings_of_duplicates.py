@@ -86,3 +86,26 @@ def test_silent_victims_are_told_with_their_records():
 def test_where_nobody_lost_nothing_is_said():
     assert findings_of_duplicates.silent(pd.DataFrame({"overwritten": ["no"], "victim_record": [1]})) == []
     assert findings_of_duplicates.effects(pd.DataFrame({"second_record": []})) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("undecided", "undecided", "whether it came before or after either of them is undecided."),
+        ("after", "before", "it came after the first, before the second."),
+        ("after", "undecided", "it came after the first, whether before or after the second is undecided."),
+    ],
+)
+def test_when_an_error_came_is_told_as_far_as_it_is_decided(first, second, said):
+    error = {"type": "x.IntegrityError", "sqlstate": "23505", "constraint_name": "one_each"}
+    keys = {
+        "key_columns": ["job"],
+        "key_values": ["7"],
+        "record_id": 3,
+        "first_record": 1,
+        "second_record": 2,
+    }
+    told = findings_of_duplicates.named_by_error(
+        error | keys | {"order_first": first, "order_second": second}
+    )
+    assert told.claim.endswith(f"; {said}")
