@@ -72,6 +72,7 @@ class Case:
     deploys: tuple[str, ...] = ()
     repository: str | None = None
     app: App | None = None
+    left_out: tuple[str, ...] = ()  # where no case.toml names them: the files that are not read, and why
 
     def files(self, spec: SourceSpec) -> list[Path]:
         """The files that a source names, sorted by path. Raises CaseError if there are none."""

@@ -14,7 +14,7 @@ from analysis.evidence.formats import Format, with_case
 from analysis.evidence.nested import Reading
 from analysis.evidence.reading import Unopenable
 from analysis.evidence.recognise import recognise
-from analysis.evidence.sources import PEEK_BYTES, hint, read_up_to
+from analysis.evidence.sources import NO_FILES, PEEK_BYTES, read_up_to, why_unread
 from analysis.safe_text import visible
 
 KEY_VALUE = re.compile(r'(?:^|[\s?&{,"])([A-Za-z_][A-Za-z0-9_.-]{0,40})\\?"?[=:]\s?\\?"?([^\s&",}\\]{1,80})')
@@ -61,25 +61,31 @@ def discover(folder: Path, zone: str | None = None) -> Discovery:
     formats = with_case(folder)
     sources: list[SourceSpec] = []
     notes: list[str] = []
+    unread: list[str] = []
     text: list[str] = []
     files = list(visible_files(folder))
     deploys = [file for file in files if DEPLOY_NAME.search(file.name) and file.suffix in DEPLOY_SUFFIXES]
     bundles = [file for file in files if file.suffix == ".bundle"]
     for file in sorted({*files} - {*deploys, *bundles}):
+        told = len(notes)
         looks = look_at(file, formats, notes)
-        if looks:
+        if not looks:
+            unread += notes[told:]
+        else:
             is_archive = looks[0].in_archive  # each member is then looked at again
             path = glob.escape(str(file.relative_to(folder)))
             sources.append(SourceSpec(path, None if is_archive else looks[0].reading.name))
         for look in looks:
             if look.reading.kind != "database":
                 text += look.beginning.decode("utf-8", "replace").splitlines()
-    repository = "." if (folder / ".git").exists() else None
-    if bundles and repository is None:
-        repository = str(bundles[-1].relative_to(folder))
+    own, others = folder / ".git", sorted(folder.glob("*/.git"))
+    worked_on = [git.parent for git in others]
+    histories = [*([folder] if own.exists() else []), *bundles[-1:], *bare_repositories(folder), *worked_on]
+    repository = str(histories[0].relative_to(folder)) if histories else None
     if not sources:
+        why = notes or ["it holds no files but hidden ones, notebooks and descriptions"]
         raise CaseError(
-            f"{folder}: no file with a known format in it\n" + "\n".join(f"  {note}" for note in notes)
+            f"{folder}: no file with a known format in it\n" + "\n".join(f"  {note}" for note in why)
         )
     case = Case(
         folder=folder,
@@ -89,17 +95,31 @@ def discover(folder: Path, zone: str | None = None) -> Discovery:
         fields=guess_fields(text),
         deploys=tuple(str(file.relative_to(folder)) for file in deploys),
         repository=repository,
+        left_out=tuple(unread),
     )
     return Discovery(case, tuple(notes))
 
 
 def visible_files(folder: Path) -> Iterable[Path]:
-    """Regular files below `folder`, sorted; hidden ones, notebooks and our own description left out."""
+    """Regular files below `folder`, sorted; hidden ones, notebooks, our description, git's own files left out."""
+    bare = set(bare_repositories(folder))
     for file in sorted(folder.rglob("*")):
+        if not bare.isdisjoint(file.parents):
+            continue
         parts = file.relative_to(folder).parts
         ours = file.name == FILE or file.suffix == ".ipynb" or parts[0] == "formats"
         if file.is_file() and not ours and not any(part.startswith(".") for part in parts):
             yield file
+
+
+def bare_repositories(folder: Path) -> list[Path]:
+    """What `git clone --bare` leaves below a folder. Source: manual page gitrepository-layout(5)"""
+    heads = sorted(head.parent for head in folder.rglob("HEAD") if head.is_file())
+    return [
+        each
+        for each in heads
+        if (each / "objects").is_dir() and (each / "refs").is_dir() and each.name != ".git"
+    ]
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,10 @@ def look_at(file: Path, formats: dict[str, Format], notes: list[str]) -> list[Lo
     """How to read a file, or each member of an archive, where it can be; what was seen is added to `notes`."""
     found: list[Look] = []
     try:
-        for content in contents(file):
+        within = contents(file)
+        if not within:
+            notes.append(f"{file.name}: {NO_FILES}")
+        for content in within:
             name = file.name if content.inside is None else f"{file.name}!/{content.inside}"
             found += look_into(content, name, formats, notes)
         if any(look.reading.unsettled.time_only or look.reading.unsettled.yearless for look in found):
@@ -133,9 +156,10 @@ def look_into(content: Content, name: str, formats: dict[str, Format], notes: li
         return
     with content.open() as opened:
         beginning = read_up_to(opened, PEEK_BYTES)
+        damage = opened.damage
     ways = recognise(beginning, formats, whole=len(beginning) < PEEK_BYTES)
     if not ways:
-        notes.append(f"{name}: fits no known format{hint(beginning)}")
+        notes.append(f"{name}: {why_unread(beginning, damage)}")
         return
     best = ways[0]
     notes.append(f"{name}: {best.reading.name}, {best.fits} of {best.of} lines fit")
@@ -197,6 +221,14 @@ def to_toml(discovery: Discovery) -> str:
                 ("request_id", case.fields.request_id),
             )
         ),
+        "",
+        "# The application, for `prove`: root is the folder that holds manage.py, at the revision that was deployed;",
+        "# python is the interpreter that has its packages; [app.environment] has what its settings insist on.",
+        "# [app]",
+        '# root = "../application"',
+        '# settings = "config.settings"',
+        '# python = "../application/.venv/bin/python"',
+        '# environment = { SECRET_KEY = "x" }',
         "",
         "# One [[source]] a file or glob. clock: sources with the same one may be compared stamp by stamp.",
         '# ordered_by: "writer" if lines stand as one writer wrote them, "stamp" for a merged or sorted export.',

@@ -11,7 +11,7 @@ from analysis.evidence.layers import select
 from analysis.evidence.nested import Reading, read_name
 from analysis.evidence.probe import asked
 from analysis.evidence.recognise import recognise
-from analysis.evidence.sources import PEEK_BYTES, hint, read_up_to
+from analysis.evidence.sources import PEEK_BYTES, read_up_to, why_unread
 from analysis.format_page import page
 
 
@@ -35,7 +35,7 @@ def detected(file: Path) -> Iterator[str]:
             yield f"{name}:"
         if not found:
             yield (
-                f"{name}: fits no known format{hint(beginning)}; add formats/NAME.toml beside it, "
+                f"{name}: {why_unread(beginning)}; add formats/NAME.toml beside it, "
                 "or: python -m analysis formats"
             )
         for each in found:

@@ -134,7 +134,10 @@ class Investigation:
         """Look no further than where nearly all requests lie, if a few lie far from them and no window was given."""
         if (self.since_us, self.until_us) != (None, None):
             return []
-        row = self.run(main_stretch(self.requests)).iloc[0]
+        found = self.run(main_stretch(self.requests))
+        if found.empty:
+            return []
+        row = found.iloc[0]
         if pd.isna(row["far"]) or not row["far"] or not row["strays"]:
             return []
         self.since_us, self.until_us = int(row["first_us"]), int(row["last_us"])

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import ibis
 import pandas as pd
 
-from analysis.evidence.deadlocks import deadlock
+from analysis.evidence.deadlocks import FIRST, MOST_RECORDS, Piece, deadlock, reports
 from analysis.findings import Finding
 from analysis.findings_of_links import how_linked
 from analysis.investigation import Investigation
@@ -22,7 +22,6 @@ from analysis.signals.spikes import Spike
 from analysis.wording import Row
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")  # RFC 9110, section 9.2.1
-INNODB = "*** (1) WAITING FOR THIS LOCK"
 EVIDENCE = ("requests", "statements", "exceptions", "records", "sources")
 
 
@@ -130,16 +129,36 @@ def deadlocks(case: Investigation) -> pd.DataFrame:
     """The deadlocks that database logs report, a row a participant: process, lock, waits_for, statement, victim."""
     records = case.table("records")
     detail = records.fields["detail"].cast("string")
-    reported = records.filter(records.text.contains("; blocked by process ") | records.text.contains(INNODB))
-    rows = case.run(reported.select("record_id", "text", detail=detail).order_by("record_id"))
+    reported = records.filter(records.text.contains("; blocked by process "))
+    rows = case.run(reported.select("record_id", "text", detail=detail)).to_dict("records")
+    texts = {row["record_id"]: unquoted(row["detail"]) or str(row["text"]) for row in rows}
+    texts |= dict(reports(innodb_pieces(case)))
     found = []
-    for row in rows.to_dict("records"):
-        told = deadlock(unquoted(row["detail"]) or str(row["text"]))
+    for record_id, text in sorted(texts.items()):
+        told = deadlock(text)
         for one in told.participants if told else ():
             victim = told is not None and one.process == told.victim
-            found.append({"deadlock_record": row["record_id"], **vars(one), "victim": victim})
+            found.append({"deadlock_record": record_id, **vars(one), "victim": victim})
     columns = ["deadlock_record", "process", "lock", "waits_for", "statement", "victim"]
     return pd.DataFrame(found, columns=columns)
+
+
+def innodb_pieces(case: Investigation) -> Iterator[Piece]:
+    """The records from the one before each that begins a report of InnoDB's on."""
+    records = case.table("records")
+    begin = records.filter(records.text.contains(FIRST)).select(begins="record_id")
+    if case.run(begin.limit(1)).empty:
+        return
+    near = records.join(
+        begin, [records.record_id >= begin.begins - 1, records.record_id < begin.begins + MOST_RECORDS]
+    )
+    names = ("record_id", "source_id", "process", "logger", "thread", "message", "text")
+    rows = case.run(near.select(*names).distinct().order_by("record_id"))
+    for row in rows.astype(object).where(rows.notna(), None).to_dict("records"):
+        first, _, rest = (row["text"] or "").partition("\n")
+        head = first if row["message"] is None else row["message"]
+        writer = row["process"], row["logger"]
+        yield Piece(row["record_id"], row["source_id"], writer, row["thread"], head, rest)
 
 
 def unquoted(value: object) -> str:

@@ -129,7 +129,8 @@ TABLES: Final[dict[str, ibis.Schema]] = {
         }
     ),
     # One row a statement that a database log shows. started_us/finished_us are stamps of the database's clock,
-    # both known to resolution_us; wait_us is time spent waiting for another transaction's lock.
+    # both known to resolution_us; wait_us is time spent waiting for another transaction's lock
+    # (of MySQL its Lock_time, from a millisecond on, which counts the opening of tables too).
     "statements": ibis.schema(
         {
             "record_id": "int64",
@@ -149,7 +150,7 @@ TABLES: Final[dict[str, ibis.Schema]] = {
             "table_name": "string",
             "kind": "string",  # read | lock | insert | update | delete | begin | commit | rollback | savepoint | other
             "sqlstate": "string",  # NULL: it succeeded as far as the log shows
-            "error": "string",
+            "error": "string",  # the server's text; of MySQL's slow log, which has none, `error 1062`
             "clock": "string",
             "writer": "string",
         }

@@ -179,7 +179,7 @@ def build_once(folder: Path, settings: Settings, former: Manifest | None, progre
             tool_version=version("race-forensics"),
             settings=described(settings),
             inputs=seen,
-            problems=refused + problems,
+            problems=[*settings.case.left_out, *refused, *problems],
             tables=tables,
             database=f"case-{digest[:16]}.duckdb",
             database_sha256=digest,

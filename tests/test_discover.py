@@ -1,4 +1,5 @@
 import os
+import subprocess
 import tomllib
 
 import pytest
@@ -32,6 +33,36 @@ def test_logs_become_sources_and_deploys_are_told_from_them(folder):
         ("logs/access.log", "gunicorn_access_ms"),
     ]
     assert case.deploys == ("deploys.csv",)
+
+
+def test_a_bare_clone_beside_the_logs_is_the_history_and_none_of_its_files_is_a_log(folder):
+    subprocess.run(["git", "init", "-q", "--bare", folder / "shop.git"], check=True)
+    (folder / "shop.git" / "objects" / "app.log").write_text(APP)
+    found = discover(folder)
+    assert found.case.repository == "shop.git"
+    assert not [note for note in found.notes if "HEAD" in note or "sample" in note]
+    assert [source.path for source in found.case.sources] == ["app.log", "logs/access.log"]
+
+
+def test_a_folder_with_a_file_called_head_is_no_repository(folder):
+    (folder / "web").mkdir()
+    (folder / "web" / "HEAD").write_text("ref: of the day\n")
+    (folder / "web" / "app.log").write_text(APP)
+    found = discover(folder)
+    assert found.case.repository is None
+    assert "web/app.log" in [source.path for source in found.case.sources]
+
+
+def test_a_bundle_is_preferred_to_a_checkout_below(folder):
+    subprocess.run(["git", "init", "-q", folder / "code"], check=True)
+    assert discover(folder).case.repository == "code"
+    (folder / "history.bundle").write_bytes(b"# v2 git bundle\n")
+    assert discover(folder).case.repository == "history.bundle"
+
+
+def test_the_file_to_start_from_shows_how_an_application_is_named(folder):
+    shown = to_toml(discover(folder)).replace("# [app]", "[app]").replace('# root = "', 'root = "')
+    assert tomllib.loads(shown.replace("# python = ", "python = "))["app"]["root"] == "../application"
 
 
 def test_what_fits_nothing_is_named_and_not_a_source(folder):

@@ -3,10 +3,10 @@
 import duckdb
 
 from analysis.case import Case
+from analysis.evidence import mysql, postgres, sql
 from analysis.evidence.changes import commits
 from analysis.evidence.deploys import deploys
 from analysis.evidence.insert import insert_table
-from analysis.evidence.postgres import statements
 from analysis.evidence.raise_rows import load_exceptions
 
 __all__ = ["load_changes", "load_exceptions", "load_statements"]
@@ -16,11 +16,15 @@ Connection = duckdb.DuckDBPyConnection
 
 def load_statements(connection: Connection, request_key: str, request_ids: bool) -> None:
     """Read the database's lines into `statements`."""
-    lines = connection.execute("SELECT * FROM database_lines ORDER BY record_id").df()
-    if lines.empty:
-        return
-    found = statements(lines, request_key)
-    insert_table(connection, "statements", found if request_ids else found.assign(request_id=None))
+    reads = (
+        ("SELECT * FROM database_lines ORDER BY record_id", postgres.statements),
+        (sql.STATEMENT_LINES, mysql.statements),
+    )
+    for query, statements in reads:
+        lines = connection.execute(query).df()
+        if not lines.empty:
+            found = statements(lines, request_key)
+            insert_table(connection, "statements", found if request_ids else found.assign(request_id=None))
 
 
 def load_changes(connection: Connection, case: Case) -> list[str]:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.evidence.cells import is_directive
-from analysis.evidence.extract import COLOURS, REGEX_CAP
+from analysis.evidence.colours import without_colours
+from analysis.evidence.extract import REGEX_CAP
 from analysis.evidence.format_file import Format
 from analysis.evidence.heads import Head
 from analysis.evidence.layout import Layout
@@ -98,7 +99,7 @@ def may_fit(fmt: Format, texts: Sequence[str]) -> bool:
     if fmt.fold and not fmt.whole:
         texts = [text.partition("\n")[0].rstrip("\r") for text in texts]
     if fmt.ansi:
-        texts = [re.sub(COLOURS, "", text) for text in texts]
+        texts = [without_colours(text) for text in texts]
     by_layout = fmt.layout is not None and any(_holds(text, fmt.layout) for text in texts)
     return by_layout or (fmt.regex is not None and _matches(texts, fmt.regex))
 

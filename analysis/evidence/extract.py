@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from analysis.evidence.cells import added, csv_steps, w3c_steps
+from analysis.evidence.colours import COLOURS
 from analysis.evidence.format_file import Format, Inside, pointer
 from analysis.evidence.layout import Cells, Layout, Steps, cut, literal, one_of
 from analysis.evidence.levels import level_named
@@ -25,9 +26,6 @@ TEXTS: Final = (
 )
 CANONICAL: Final = frozenset({*TEXTS, *UNITS, "logged_at", "status", "xid", "*"})
 VERBATIM: Final = frozenset({"message", "path", "detail", "query"})  # where "-" is a text and not "none"
-
-COLOURS: Final = r"\x1b\[[0-9;:]*[mK]"
-"""Select Graphic Rendition and Erase in Line. Source: ECMA-48, 5th ed., sections 8.3.117 and 8.3.41."""
 
 METHODS: Final = (
     *("GET", "POST", "PUT", "PATCH", "HEAD", "DELETE", "OPTIONS", "CONNECT", "TRACE"),

@@ -19,6 +19,7 @@ LONGEST_NAME: Final = 1 << 16
 BLOCK: Final = 512  # of a tar file
 START: Final = 1 << 9
 LEAVES: Final = "its name leads out of the archive"
+ENCRYPTED: Final = "encrypted; unpack it with its password, and name the files"
 ELSEWHERE: Final = "a link or device, which has no content of its own"
 
 ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
@@ -65,7 +66,14 @@ def zip_members(ground: OnDisk | Spooled) -> list[Member]:
     try:
         with zipfile.ZipFile(_Directory(ground)) as archive:
             found = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        struct.error,
+        OverflowError,
+        OSError,
+    ) as error:
         raise ArchiveError(ground.path, f"a damaged zip file ({error})") from error
     if len(found) > MOST_MEMBERS:
         raise too_many(ground)
@@ -80,7 +88,7 @@ def _zip_member(ground: Ground, info: zipfile.ZipInfo) -> Member:
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         return replace(member, refused=ELSEWHERE)
     if info.flag_bits & 1:
-        return replace(member, refused="encrypted")
+        return replace(member, refused=ENCRYPTED)
     if info.compress_type not in METHODS:
         return replace(member, refused=f"compressed by zip's method {info.compress_type}")
     header = ground.read_at(info.header_offset, LOCAL_HEADER.size)
@@ -105,8 +113,8 @@ class _Directory(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         self._at = offset + (0, self._at, self._ground.size)[whence]
-        if self._at < 0:
-            raise ValueError("an offset before the beginning")
+        if self._at < 0:  # as of a file: a zip file without members is too short for what `zipfile` looks for
+            raise OSError("an offset before the beginning")
         return self._at
 
     def tell(self) -> int:

@@ -42,6 +42,8 @@ TEXTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("HY000", "2013", r"Lost connection to (?:MySQL )?server during query"),
 )
 PATTERNS: Final = tuple((sqlstate, code, re.compile(text)) for sqlstate, code, text in TEXTS)
+SQLSTATES: Final = {code: sqlstate for sqlstate, code, _ in TEXTS}
+"""By error number."""
 
 START: Final = re.compile(r"""(?:\A|\n|: {1,2}|\) |; |\(\d{4}, b?["']|\b\d{4} |\) \()(?=[A-Z])""")
 """Where an error text may begin: a line's start, or behind `SomeError: `, `(conn=7) `, `(1062, "`, `1062 `."""

@@ -5,8 +5,8 @@ log_min_duration_statement, log_lock_waits; chapter "Frontend/Backend Protocol",
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import InitVar, dataclass, field, fields, replace
 from typing import Any, Final
 
 import ibis
@@ -78,10 +78,11 @@ class Statement:
     sqlstate: str | None = None
     error: str | None = None
     request_id: str | None = None
+    read: InitVar[Callable[[str], SqlText]] = read_sql
     text: SqlText = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.text = read_sql(self.sql)
+    def __post_init__(self, read: Callable[[str], SqlText]) -> None:
+        self.text = read(self.sql)
 
 
 @dataclass(slots=True)

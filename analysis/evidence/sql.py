@@ -77,12 +77,27 @@ CREATE VIEW quarantine AS
 SELECT source_id, line_no, line_count, byte_start, byte_end, reason FROM stretches WHERE reason IS NOT NULL
 """
 
+UNTOLD: Final = "message_length IS NULL AND own_message IS NULL"
+"""Of a record without a message. One with a statement is a statement: MySQL's logs are of such."""
+
 DATABASE_LINES: Final = f"""
 CREATE VIEW database_lines AS
 SELECT record_id, source_id, line_no, logged_us, stretches.resolution_us, process, session, vxid, xid, level,
        {MESSAGE} AS message, detail, query, sqlstate, request_id, clock, writer
 FROM stretches JOIN sources USING (source_id)
-WHERE reason IS NULL AND kind = 'database'
+WHERE reason IS NULL AND kind = 'database' AND NOT (query IS NOT NULL AND {UNTOLD})
+"""  # noqa: S608 - our own literals
+
+# What fits no record may be the rest of a statement.
+STATEMENT_LINES: Final = f"""
+SELECT record_id, source_id, line_no, logged_us, stretches.resolution_us, session, request_id, clock, writer, query,
+       text, duration_us, coalesce(own_marks, marks) AS marks,
+       CAST(1000000 * TRY_CAST(fields ->> '$.lock_s' AS DECIMAL(18, 6)) AS BIGINT) AS wait_us,
+       coalesce(fields ->> '$.errno', fields ->> '$.last_errno') AS errno
+FROM stretches JOIN sources USING (source_id)
+WHERE kind = 'database' AND record_id IS NOT NULL AND {UNTOLD} AND (query IS NOT NULL OR reason IS NOT NULL)
+  AND source_id IN (SELECT source_id FROM stretches WHERE reason IS NULL AND query IS NOT NULL AND {UNTOLD})
+ORDER BY record_id
 """  # noqa: S608 - our own literals
 
 VIEWS: Final = {"records": RECORDS, "requests": REQUESTS, "quarantine": QUARANTINE}
@@ -147,7 +162,7 @@ coalesce(fields ->> '$.exc_info', fields ->> '$.exception', fields ->> '$.stack_
 RAISED: Final = f"""
 SELECT record_id, {GIVEN}
 FROM records JOIN ({CARRIERS}) USING (source_id)
-WHERE contains(text, 'Traceback (most recent call last)') OR (line_count > 1 AND contains(text, 'Error'))
+WHERE contains(text, 'most recent call last)') OR (line_count > 1 AND contains(text, 'Error'))
    OR contains(text, 'Error: ')
    OR (carries AND (contains(text, 'Exception: ') OR regexp_matches(text, '\\\\n[^"]')
                     OR (line_count > 1 AND regexp_matches(text, $shows))))

@@ -1,7 +1,7 @@
-"""A PostgreSQL statement's text -> shape, kind, table, comments.
+"""A statement's text -> shape, kind, table, comments.
 
 A lexer, not a parser: it must read statements that are cut short or wrong, and 300,000 of them in seconds.
-Source: PostgreSQL manual, section 4.1 "Lexical Structure".
+Source: PostgreSQL manual, section 4.1 "Lexical Structure"; MySQL 8.4 manual, chapter "Language Structure".
 """
 
 import re
@@ -27,6 +27,22 @@ TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+MYSQL_TOKEN: Final = re.compile(
+    r"""
+      (?P<ident> `[^`]*(?:``[^`]*)*(?:`|\Z) )
+    | (?P<string> (?:(?<![\w$])(?:[bBxXnN]|_[a-z0-9]{1,32}\ ?))?'[^'\\]*(?:(?:\\.|'')[^'\\]*)*(?:'|\\?\Z) )
+    | (?P<double> "[^"\\]*(?:(?:\\.|"")[^"\\]*)*(?:"|\\?\Z) )
+    | (?P<line_comment> (?:\#|--(?=\s|\Z))[^\n]* )
+    | (?P<code> /\*M?!\d{0,6} | \*/ )
+    | (?P<flat_comment> /\*.*?(?:\*/|\Z) )
+    | (?P<number> (?<![\w$.])(?:0[xX][\da-fA-F]++|(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d++)?+)(?![\w$]) )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""Backslashes escape, `"` quotes strings too, comments do not nest, and what `/*! … */` holds is run."""
+
+OPENS: Final = re.compile(r"""['"`]|/\*""")
+COMMENTS: Final = ("comment", "flat_comment", "line_comment")
 COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 
 IN_LIST: Final = re.compile(r"\bIN ?\( ?\?(?: ?, ?\?)* ?\)", re.IGNORECASE)
@@ -45,6 +61,7 @@ KINDS: Final = {
     "WITH": "read",
     "LOCK": "lock",
     "INSERT": "insert",
+    "REPLACE": "insert",
     "UPDATE": "update",
     "MERGE": "update",
     "DELETE": "delete",
@@ -65,20 +82,37 @@ NOT_A_VERB: Final = r'(?<!FOR )(?<!KEY )(?<!DO )(?<!")'
 WRITE_IN_WITH: Final = re.compile(
     NOT_A_VERB + r'\b(INSERT(?= INTO)|UPDATE|DELETE(?= FROM)|MERGE(?= INTO))\b(?!")', re.IGNORECASE
 )
-ROW_LOCK: Final = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b", re.IGNORECASE)
-ADVISORY_LOCK: Final = re.compile(r"\bpg_(?:try_)?advisory_(?:xact_)?lock(?:_shared)? ?\(", re.IGNORECASE)
+ROW_LOCK: Final = re.compile(
+    r"\bFOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE)\b|\bLOCK IN SHARE MODE\b", re.IGNORECASE
+)
+ADVISORY_LOCK: Final = re.compile(
+    r"\b(?:pg_(?:try_)?advisory_(?:xact_)?lock(?:_shared)?|get_lock) ?\(", re.IGNORECASE
+)
+AUTOCOMMIT_OFF: Final = re.compile(
+    r"SET (?:SESSION |(?:@@)?(?:SESSION\.)?)?AUTOCOMMIT ?:?= ?(?:0|OFF|FALSE);?", re.IGNORECASE
+)
+"""How drivers of MySQL begin a transaction. Source: MySQL 8.4 manual, "START TRANSACTION, COMMIT, and ROLLBACK"."""
 
-NAME: Final = r'(?:"[^"]++"|[\w$]++)(?: ?\. ?(?:"[^"]++"|[\w$]++))*+'
+NAME: Final = r'(?:"[^"]++"|`[^`]++`|[\w$]++)(?: ?\. ?(?:"[^"]++"|`[^`]++`|[\w$]++))*+'
+HOW: Final = r"(?:LOW_PRIORITY|HIGH_PRIORITY|DELAYED|QUICK|IGNORE)"
+"""What MySQL takes between a verb and its table."""
+
 DOT: Final = re.compile(r" ?\. ?")
 FROM_IN_CALL: Final = re.compile(
     r"\b(?:EXTRACT|SUBSTRING|TRIM|OVERLAY) ?\([^()]*(?:\([^()]*\)[^()]*)*\)|\bDISTINCT FROM\b", re.IGNORECASE
 )
 TABLE_BEHIND: Final = {
-    "insert": re.compile(rf"\b(?:INTO|COPY) ({NAME})", re.IGNORECASE),
-    "update": re.compile(rf"{NOT_A_VERB}\b(?:UPDATE|MERGE INTO) (?:ONLY )?({NAME})", re.IGNORECASE),
-    "delete": re.compile(rf"\b(?:DELETE FROM|TRUNCATE TABLE|TRUNCATE) (?:ONLY )?({NAME})", re.IGNORECASE),
+    "insert": re.compile(
+        rf"(?:\b(?:INTO|COPY)|^(?:INSERT|REPLACE)(?: {HOW})*+(?! INTO)) ({NAME})", re.IGNORECASE
+    ),
+    "update": re.compile(
+        rf"{NOT_A_VERB}\b(?:UPDATE|MERGE INTO) (?:ONLY )?(?:{HOW} )*+({NAME})", re.IGNORECASE
+    ),
+    "delete": re.compile(
+        rf"\b(?:DELETE(?: {HOW})*+ FROM|TRUNCATE TABLE|TRUNCATE) (?:ONLY )?({NAME})", re.IGNORECASE
+    ),
     "read": re.compile(rf"(?:\bFROM|^COPY|^TABLE) (?:ONLY )?(?!LATERAL\b)({NAME})(?! ?\()", re.IGNORECASE),
-    "lock": re.compile(rf"(?:\bFROM|^LOCK TABLE|^LOCK) (?:ONLY )?({NAME})(?! ?\()", re.IGNORECASE),
+    "lock": re.compile(rf"(?:\bFROM|^LOCK TABLES?|^LOCK) (?:ONLY )?({NAME})(?! ?\()", re.IGNORECASE),
 }
 
 
@@ -97,9 +131,26 @@ def read_sql(sql: str) -> SqlText:
 
     Of a longer statement the first LONGEST characters are read.
     """
-    shape, comments = masked(sql[:LONGEST])
+    shape, comments = masked(sql[:LONGEST], TOKEN)
+    return SqlText(shape, *facts(shape[:LONGEST_FACTS]), comments)
+
+
+def read_mysql(sql: str) -> SqlText:
+    """The same of a statement of MySQL or MariaDB. `SET autocommit=0` is of the kind begin."""
+    shape, comments = masked(sql[:LONGEST], MYSQL_TOKEN)
     kind, table_name = facts(shape[:LONGEST_FACTS])
-    return SqlText(shape, kind, table_name, comments)
+    return SqlText(shape, "begin" if AUTOCOMMIT_OFF.fullmatch(sql.strip()) else kind, table_name, comments)
+
+
+def left_open(sql: str) -> str | None:
+    """`'`, `"`, `` ` `` or `/*`, where a text of MySQL's ends within a string, a quoted name or a comment."""
+    *_, last = (None, *MYSQL_TOKEN.finditer(sql[:LONGEST]))
+    if last is None or last.end() < len(sql):
+        return None
+    longer = MYSQL_TOKEN.match(last[0] + "\nx")
+    takes_more = longer is not None and longer.end() > len(last[0])
+    mark = OPENS.search(last[0]) if takes_more else None
+    return mark[0] if mark else None
 
 
 def comment_value(comments: tuple[str, ...], key: str) -> str | None:
@@ -121,21 +172,20 @@ def comment_pair(key: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.-]){re.escape(key)}\s?[=:]\s?(?:'([^']*)'|([^\s,;'\"]+))")
 
 
-def masked(sql: str) -> tuple[str, tuple[str, ...]]:
+def masked(sql: str, tokens: re.Pattern[str]) -> tuple[str, tuple[str, ...]]:
     """The statement with literals as `?` and blanks squeezed, and its comments apart."""
     pieces: list[str] = []
     comments: list[str] = []
     position = 0
-    while match := TOKEN.search(sql, position):
+    while match := tokens.search(sql, position):
         pieces.append(sql[position : match.start()])
         position = match.end()
         token = match.lastgroup
-        if token == "comment":
-            position = comment_end(sql, position)
-            comments.append(sql[match.end() : position].removesuffix("*/").strip())
-            pieces.append(" ")
-        elif token == "line_comment":
-            comments.append(match[0][2:].strip())
+        if token in COMMENTS:
+            position = comment_end(sql, position) if token == "comment" else position
+            begin = match.start() + (1 if match[0].startswith("#") else 2)
+            comments.append(sql[begin:position].removesuffix("*/").strip())
+        if token in (*COMMENTS, "code"):
             pieces.append(" ")
         else:
             pieces.append(match[0] if token == "ident" else "?")
@@ -188,4 +238,4 @@ def table(shape: str, kind: str) -> str | None:
     match = TABLE_BEHIND[kind].search(FROM_IN_CALL.sub("?", shape))
     if match is None:
         return None
-    return DOT.sub(".", match[1]).replace('"', "").lower().removeprefix("public.")
+    return DOT.sub(".", match[1]).replace('"', "").replace("`", "").lower().removeprefix("public.")

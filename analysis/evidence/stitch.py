@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from analysis.evidence.colours import without_colours
 from analysis.evidence.foreign_lines import goes_on
 from analysis.evidence.python_traces import CHAINED, EXCEPTION, HEADER, SEPARATOR
 from analysis.evidence.raised import Raised
@@ -76,8 +77,9 @@ class Open:
     """A trace whose end is not known yet."""
 
     told_in: int
-    lines: list[str]
+    raw: list[str]
     records: list[int]
+    lines: list[str]  # without colours
     noise: int = 0
     named: bool = False  # Python: the exception's line has come
     stripped: bool = False  # Python: without indentation
@@ -109,7 +111,9 @@ class Open:
             return True
         return None if self.noise < MOST_NOISE else False
 
-    def add(self, line: str, record_id: int) -> None:
+    def add(self, raw: str, record_id: int) -> None:
+        line = without_colours(raw)
+        self.raw.append(raw)
         self.lines.append(line)
         if self.records[-1] != record_id:
             self.records.append(record_id)
@@ -133,20 +137,22 @@ class Stitcher:
 
     def take(self, line: Line) -> Iterator[Stitched]:
         """Read the next record."""
-        for mark, text in marked(line):
+        for mark, raw in marked(line):
+            text = without_colours(raw)
             one = self.open.get(mark)
             takes = None if one is None else one.takes(text)
             if one is not None and takes:
-                one.add(text, line.record_id)
+                one.add(raw, line.record_id)
                 self.used.add(line.record_id)
             elif one is not None and takes is None and not text.strip().endswith(HEADER):
                 one.noise += 1
             else:
-                yield from self.begin(mark, text, line)
+                yield from self.begin(mark, raw, line)
         self.latest[heard_by(line)] = line
 
-    def begin(self, mark: Mark, text: str, line: Line) -> Iterator[Stitched]:
+    def begin(self, mark: Mark, raw: str, line: Line) -> Iterator[Stitched]:
         """A line that goes on with nothing: it may begin a trace."""
+        text = without_colours(raw)
         one = self.open.pop(mark, None)
         if (
             one is not None
@@ -155,14 +161,14 @@ class Stitcher:
             and not one.named
         ):
             one.add(
-                text, line.record_id
+                raw, line.record_id
             )  # two traces in one another: kept in one text, which makes them doubtful
             self.open[mark] = one
             return
         if one is not None:
             yield from ended(one)
         told_in = self.announced_by(line) if text.strip().endswith(HEADER) and not line.is_folded else line
-        self.open[mark] = Open(told_in.record_id, [text], [line.record_id])
+        self.open[mark] = Open(told_in.record_id, [raw], [line.record_id], [text])
 
     def announced_by(self, line: Line) -> Line:
         """The record right before a header that tells of the error, else the header's own."""
@@ -198,7 +204,7 @@ def ended(one: Open) -> Iterator[Stitched]:
     """What a trace gives, if it is one and lies in several records."""
     if len(one.records) < 2:
         return
-    found = exceptions("\n".join(one.lines))
+    found = exceptions("\n".join(one.raw))
     if found:
         yield Stitched(one.told_in, tuple(one.records), tuple(found))
 

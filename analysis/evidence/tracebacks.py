@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from analysis.evidence.colours import uncoloured
 from analysis.evidence.dberrors import error_start
 from analysis.evidence.go_traces import go_exceptions
 from analysis.evidence.java_traces import java_exceptions
@@ -51,7 +52,10 @@ def exceptions(text: str) -> list[Raised]:
     Out: [] where the text shows none. Behind the chain stand the members of groups (see `Raised.member_of`).
          Frames stand outermost call first.
     """
-    found = python_exceptions(unescaped(text, HEADER)) or foreign(text) or list(lone(text))
+    found = python_exceptions(uncoloured(unescaped(text, HEADER)))
+    if not found:
+        text = uncoloured(text)
+        found = foreign(text) or list(lone(text))
     return [with_fingerprint(one) for one in found]
 
 

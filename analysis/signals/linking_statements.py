@@ -38,7 +38,7 @@ MISTRUST: Final = 0.2
 LONGEST: Final = 65_536
 """Characters of a statement that are searched for words."""
 
-ASIDE: Final = r"/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|--[^\n]*|\"[^\"]*\""
+ASIDE: Final = r"/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|--[^\n]*|\"[^\"]*\"|`[^`]*`"
 BREAKS: Final = r"[^0-9A-Za-z_.@-]+"
 
 

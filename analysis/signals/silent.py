@@ -19,6 +19,9 @@ WRITE: Final = (
     "next_line",
     "logged_at_start",
 )
+DEADLOCK: Final = "40001"
+OF_MYSQL: Final = r"^error [0-9]+$"
+"""An error whose number is all that is known. See `schema`."""
 
 
 def silent_losers(
@@ -68,8 +71,10 @@ def fates(statements: ibis.Table) -> ibis.Table:
           back, or a statement of its transaction failed: COMMIT then rolls back), "unknown" (the log does not show
           the end or the session, or it may have been rolled back to a savepoint)
 
-    Statements of one session stand in the file in the order in which they ran.
-    Source: PostgreSQL manual, COMMIT ("if the transaction is in an aborted state …"), SAVEPOINT.
+    Statements of one session stand in the file in the order in which they ran. MySQL undoes a failed statement alone,
+    and all of the transaction at a deadlock.
+    Source: PostgreSQL manual, COMMIT ("if the transaction is in an aborted state …"), SAVEPOINT; MySQL 8.4 manual,
+    "InnoDB Error Handling".
     """
     placed = _in_transactions(statements)
     whole = ibis.window(group_by=["source_id", "session", "transaction"])
@@ -78,7 +83,8 @@ def fates(statements: ibis.Table) -> ibis.Table:
         for condition in (
             placed.kind == "begin",
             placed.is_end,
-            placed.sqlstate.notnull(),
+            placed.sqlstate.notnull()
+            & ((placed.sqlstate == DEADLOCK) | ~placed.error.fill_null("").re_search(OF_MYSQL)),
             (placed.kind == "rollback") & placed.is_end,
             placed.kind == "savepoint",
             _to_savepoint(placed),

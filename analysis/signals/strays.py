@@ -15,9 +15,10 @@ def main_stretch(requests: ibis.Table) -> ibis.Table:
     """The stretch of time that holds all requests but a few, where those few lie far from it.
 
     In:   requests
-    Out:  one row: first_us, last_us (both inclusive: the middle 99 % with as much again on either side, an hour at
-          least), strays (requests outside it), earliest_us, latest_us (of all), far: whether all together span
-          more than 20 times the stretch. Without `far` nothing has to be left out to see the rest.
+    Out:  one row, none where there are no requests: first_us, last_us (both inclusive: the middle 99 % with as much
+          again on either side, an hour at least), strays (requests outside it), earliest_us, latest_us (of all), far:
+          whether all together span more than 20 times the stretch. Without `far` nothing has to be left out to see
+          the rest.
     """
     stamps = requests.stamp_us
     ends = requests.aggregate(
