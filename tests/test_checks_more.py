@@ -198,6 +198,16 @@ def test_a_task_from_a_receiver_in_the_transaction_of_the_request():
     assert receiver_hits("post_save", "'nightly'", atomic) == []
 
 
+def test_a_task_from_a_receiver_in_the_transaction_of_the_admin():
+    def hits(admin: str, about: str) -> list[str]:
+        tree = application(RECEIVER % ("post_save", about), tasks="", admin=admin)
+        return [each.check for each in hits_in(tree, VIEWS)]
+
+    assert hits("admin.site.register(models.Job, JobAdmin)", "instance.pk") == ["effect-before-commit"]
+    assert hits("admin.site.register(models.Job, JobAdmin)", "'nightly'") == []
+    assert hits("admin.site.register(models.Note)", "instance.pk") == []
+
+
 def test_room_for_one_more_in_a_many_to_many_field():
     hit(
         "limited-use",

@@ -221,6 +221,25 @@ def test_one_more_use_under_the_lock_that_every_caller_takes():
     assert in_vouchers(LIMITED + callers.replace(".select_for_update()", "")) != []
 
 
+def test_a_lock_that_its_block_let_go_before_the_call_is_none():
+    released = """
+    def place(pk, order):
+        with transaction.atomic():
+            voucher = Voucher.objects.select_for_update().get(pk=pk)
+        record(voucher, order)
+    """
+    nested = """
+    @transaction.atomic
+    def place(pk, order):
+        with transaction.atomic():
+            voucher = Voucher.objects.select_for_update().get(pk=pk)
+        record(voucher, order)
+    """
+    assert ("limited-use", "record") in in_vouchers(LIMITED + released)
+    assert in_vouchers(LIMITED + nested) == []
+    assert in_vouchers(LIMITED + nested.replace("@transaction.atomic", "@functools.cache")) != []
+
+
 def test_a_user_that_was_just_made_is_nobody_elses():
     silent("""
         from django.contrib.auth.models import User

@@ -85,3 +85,37 @@ def test_rows_chosen_by_a_mark_and_marked_is_silent():
                 job.status = "closed"
                 job.save()
         """)
+
+
+def test_one_thing_fetched_from_elsewhere_where_there_was_none():
+    hit(
+        "lost-update",
+        """
+        def open_ticket(job: Job):
+            if job.result:  # read test
+                return
+            ticket = tracker.create_ticket(title="broken")
+            job.result = ticket.number
+            job.save(update_fields=["result"])  # act
+        """,
+    )
+
+
+def test_a_setting_where_there_was_none_is_silent():
+    silent("""
+        def open_ticket(job: Job):
+            if job.result:
+                return
+            job.result = settings.TICKET
+            job.save(update_fields=["result"])
+        """)
+
+
+def test_one_thing_fetched_from_elsewhere_and_claimed_is_silent():
+    silent("""
+        def open_ticket(job: Job):
+            if job.result:
+                return
+            ticket = tracker.create_ticket(title="broken")
+            Job.objects.filter(pk=job.pk, result="").update(result=ticket.number)
+        """)

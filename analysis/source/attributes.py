@@ -48,7 +48,8 @@ def plain_attribute(tracer: "Tracer", owner: Value, node: ast.Attribute) -> Valu
     if owner.foreign.endswith("request") and node.attr == "user":
         return request_user(tracer)
     foreign = f"{owner.foreign}.{node.attr}" if owner.foreign else ""
-    return Value(foreign=foreign, origins=owner.origins, attrs=frozenset() if foreign else owner.attrs)
+    attrs = frozenset[tuple[int, str]]() if foreign else owner.attrs
+    return Value(foreign=foreign, origins=owner.origins, attrs=attrs, answer=owner.answer)
 
 
 def manager(tracer: "Tracer", owner: Value, node: ast.Attribute) -> Value:

@@ -50,15 +50,14 @@ def key_written(facts: Facts, trace: Trace) -> Iterator[Hit]:
 
 
 def unguarded_inserts(facts: Facts, trace: Trace) -> Iterator[tuple[Event, Event, Guard]]:
-    """Inserts that follow from an absence that another request can end, with the read and the decision."""
+    """Inserts that follow from an absence that another request can end, with each such read and decision."""
     for act in trace.of("write"):
         if act.verb not in INSERTS or not may_insert(act) or act.private:
             continue
         unique = constrained(facts, act)
         if act.catches_conflict and unique is not False:
             continue
-        found = next(absences(trace, act), None)
-        if found is not None:
+        for found in absences(trace, act):  # all: the nearest may be the affair of what is called
             yield act, *found
 
 

@@ -6,6 +6,7 @@ Source: https://docs.djangoproject.com/en/5.2/topics/db/transactions/#performing
 
 import ast
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from analysis.source import words
@@ -49,7 +50,7 @@ def foreign_call(tracer: "Tracer", called: Value, node: ast.Call) -> Value:
         from analysis.source.named_calls import named_call
 
         return named_call(tracer, node, last)
-    return everything
+    return replace(everything, answer=True)
 
 
 def takes_lock(name: str, last: str, node: ast.Call) -> bool:

@@ -23,7 +23,10 @@ from analysis.source.values import NOTHING, Row, Value
 
 SETTINGS = re.compile(r"\b(?:INSTALLED_APPS|DATABASES|ATOMIC_REQUESTS)\b")
 NO_REQUEST = ("non_atomic_requests", "shared_task", "task", "actor", "job", "db_task")  # decorators
-REQUEST_TRANSACTION = -1  # the transaction that ATOMIC_REQUESTS opens around a view
+REQUEST_TRANSACTION = (
+    -1
+)  # the transaction that ATOMIC_REQUESTS opens around a view, and the admin around its own
+REGISTERS = re.compile(r"\bregister\(([^()]*)")
 
 
 class Facts:
@@ -60,7 +63,10 @@ class Facts:
 
     def _execute(self, function: Function) -> Trace:
         tracer = Tracer(self.code, self.models, function)
-        if self.atomic_requests and not any(d.rsplit(".", 1)[-1] in NO_REQUEST for d in function.decorators):
+        in_request = self.atomic_requests and not any(
+            d.rsplit(".", 1)[-1] in NO_REQUEST for d in function.decorators
+        )
+        if in_request or (receives(function) and self.in_admin & senders(function)):
             tracer.transactions.append(REQUEST_TRANSACTION)
         for parameter in [*function.parameters, *function.node.args.kwonlyargs]:
             tracer.frame.env[parameter.arg] = self._parameter(tracer, function, parameter)
@@ -114,6 +120,13 @@ class Facts:
         )
 
     @cached_property
+    def in_admin(self) -> frozenset[str]:
+        """The models that the admin saves, which it does in a transaction: names as `register` is given them."""
+        paths = [p for p in self.code.paths if re.search(r"\badmin\b", p) and not is_test(p)]
+        given = [each for p in paths for each in REGISTERS.findall(self.code.text(p) or "")]
+        return frozenset(name.rsplit(".", 1)[-1] for each in given for name in re.findall(r"[\w.]+", each))
+
+    @cached_property
     def serializable(self) -> bool:
         """Do the settings ask for SERIALIZABLE? Then the database refuses what the checks look for."""
         return any(
@@ -139,6 +152,12 @@ def receives(function: Function) -> bool:
         n.value for n in ast.walk(function.node) if isinstance(n, ast.Constant)
     }
     return "sender" in names and told and not early
+
+
+def senders(function: Function) -> set[str]:
+    """The models of which `@receiver(…, sender=Model)` is told, by their last name."""
+    given = [k for one in function.node.decorator_list if isinstance(one, ast.Call) for k in one.keywords]
+    return {ast.unparse(k.value).rsplit(".", 1)[-1].strip("'\"") for k in given if k.arg == "sender"}
 
 
 def spoken(function: Function) -> set[str]:

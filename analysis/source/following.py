@@ -189,10 +189,15 @@ def calls_one_of(body: list[ast.stmt], names: set[str]) -> bool:
 
 
 def handled(handler: ast.ExceptHandler) -> list[str]:
-    """The names of the exceptions that a handler deals with: not those that it only raises again."""
+    """The names of the exceptions that a handler deals with: not those that it only raises again.
+
+    Who turns every error of the database into one of his own has told nobody that the row is there already.
+    """
     last = handler.body[-1]
     again = isinstance(last, ast.Raise) and (
-        last.exc is None or (isinstance(last.exc, ast.Name) and last.exc.id == handler.name)
+        last.exc is None
+        or (isinstance(last.exc, ast.Name) and last.exc.id == handler.name)
+        or all(name.rsplit(".", 1)[-1] in ("DatabaseError", "Error") for name in caught(handler))
     )
     escapes = any(
         isinstance(part, ast.Return | ast.Continue | ast.Break)

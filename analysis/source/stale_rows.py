@@ -117,13 +117,13 @@ class StaleWrite:
 
     @property
     def chosen_freely(self) -> bool:
-        """Was the change refused in some states, and is the new one what the request wants: no constant, no mark?"""
+        """Was the change refused in some states, and is the new one a request's own: no constant, no mark?"""
         return any(
             one.fields
             and one.fields[0] in self.tests
             and self.tests[one.fields[0]].refuses in ("return", "raise")
             and one.base
-            and not MARK.fullmatch(one.base)
+            and (not MARK.fullmatch(one.base) or (one.value is not None and one.value.answer))
             for one in self.sets
         )
 

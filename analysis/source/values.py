@@ -65,6 +65,7 @@ class Value:
     free: bool = False  # given back because no row had it
     expression: bool = False  # computed by the database: F(), Now(), Subquery()
     arithmetic: bool = False  # the sum or difference of something
+    answer: bool = False  # handed back by a call to something that the tree does not hold, or a part of that
     constant: object = None
     bound: "Value | None" = None  # what a method is bound to
 

@@ -1,7 +1,7 @@
 """The score of the checks on real race fixes, case by case; and the git commands that get the code.
 
-python -m tests.corpus.race_table FOLDER [held | held2]
-python -m tests.corpus.race_table --commands [held | held2]
+python -m tests.corpus.race_table FOLDER [held | held2 | held3 | held4]
+python -m tests.corpus.race_table --commands [held | held2 | held3 | held4]
 """
 
 import sys
@@ -12,6 +12,8 @@ from analysis.source.hits import Hit
 from tests.corpus.races import (
     HELD,
     HELD_2,
+    HELD_3,
+    HELD_4,
     RACES,
     SIDES,
     Judgement,
@@ -25,6 +27,7 @@ from tests.corpus.races import (
 )
 
 RECALL, SPECIFICITY, UNDEFENDED = 0.85, 0.90, 1 / 20
+SETS = {"": RACES, "held": HELD, "held2": HELD_2, "held3": HELD_3, "held4": HELD_4}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 0
     folder, *held = arguments
-    asked = list(labels(RACES if not held else HELD_2 if held == ["held2"] else HELD))
+    asked = list(labels(SETS[held[0] if held else ""]))
     if folder == "--commands":
         print("\n".join(commands(asked)))
         return 0
