@@ -42,8 +42,9 @@ corpus: $(TEST) ## how real logs in ../shared/corpus are read, against Filebeat;
 	@$(PY) -m tests.corpus
 	@$(PY) -m tests.corpus.race_table $(RACES)
 
-zoo: $(TEST) ## racy handlers and their twins, read and re-enacted, a minute or two (ARGS=--all-orders)
+zoo: $(TEST) ## racy handlers and their twins, read and re-enacted, and every fix tried, some minutes (ARGS=--all-orders)
 	@$(PY) -m tests.zoo $(ARGS)
+	@$(PY) -m tests.zoo.fixes
 
 capture: $(TEST) ## capture the bundled incident again (about ten minutes)
 	@$(PY) data/cases/jobs-complete/capture/capture.py

@@ -135,7 +135,9 @@ def gated(proof: Proof) -> list[Finding]:
         return [Finding(sentence(f"the generated test is not believed, and not left: {gate.reason}"))]
     how = "production's error" if proof.explanation is not None else "an outcome that no serial order gives"
     claim = f"{team.name} fails without the fix, with {how}, and passes with it: "
-    claim += f"{2 * gate.repeats} repeats, {counted(gate.flakes, 'flake')}."
+    if not gate.has_fix:
+        claim = f"{team.name} fails, with {how}; no fix was kept, so nothing shows yet what makes it pass: "
+    claim += f"{(1 + gate.has_fix) * gate.repeats} repeats, {counted(gate.flakes, 'flake')}."
     return [
         Finding(
             claim,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import ibis
 import pandas as pd
 
 from analysis import questions
@@ -81,12 +82,31 @@ def suspicion(case: Investigation, window_us: int = WINDOW_US) -> Suspicion:
     judged = correlate.suspects(case.run(correlate.two_by_two(correlate.exposure(case.requests, pairs))))
     telling = questions.telling_pair(case, pairs, judged[judged["verdict"] == "suspect"])
     found = case.run(telling)
+    if not len(found) or not failing(found.iloc[0]):
+        pairs = duplicates.pairs(by_anybody(case.requests), window_us)
+        raising = case.links.filter(case.links.to_table == "exceptions").from_record
+        traced = pairs.first_record.isin(raising) | pairs.second_record.isin(raising)
+        broken = pairs.filter(traced, (pairs.first_status >= 500) != (pairs.second_status >= 500))
+        others = case.run(questions.telling_pair(case, broken, judged.iloc[:0]))
+        found = others if len(others) else found
     if len(found):
         return of_pair(case, found.iloc[0].to_dict())
     raise NothingToProve(
         "no two requests for the same thing by the same user stand close together in these logs; "
         "an access log with what each request is about and by whom would show them"
     )
+
+
+def failing(pair: pd.Series) -> bool:
+    """Was one of the two answered 5xx, as far as the logs say?"""
+    return any((number(pair[f"{side}_status"]) or 0) >= 500 for side in ("first", "second"))
+
+
+def by_anybody(requests: ibis.Table) -> ibis.Table:
+    """Requests about a named thing, keyed without their user: many applications log none for an answer 5xx."""
+    about = requests.filter(requests.entity.notnull(), requests.status.notnull())
+    key = about.method + " " + about.route + " " + about.entity
+    return about.mutate(request_key=key, repeat_us=ibis.literal(0, "int64"))
 
 
 def of_pair(case: Investigation, pair: Mapping[Any, Any]) -> Suspicion:

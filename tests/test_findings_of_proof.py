@@ -8,6 +8,7 @@ from replayed import error, run, step
 
 from analysis.findings_of_proof import concluded, fact, fixed, gated, halted, observed_order
 from analysis.proof import prove as chain
+from analysis.proof.command import told
 from analysis.proof.enacted import ControlFailed, Enacted, refuse
 from analysis.proof.menu import Menu, Tried, losers
 from analysis.proof.prove import (
@@ -23,14 +24,16 @@ from analysis.proof.prove import (
     verdict_of,
 )
 from analysis.proof.signature import signature_of
+from analysis.proof.team import TeamProof
 from analysis.proof.tell import proofs
+from analysis.replay.gate import Gate
 from analysis.replay.mechanism import explains
 from analysis.replay.observed import Followed
 from analysis.replay.oracle import judge
 from analysis.replay.outcomes import Keys
 from analysis.replay.schedule import Exploration
 from analysis.root_cause import RootCause
-from analysis.source.fixes.proposals import Proposal
+from analysis.source.fixes.proposals import Declined, Proposal
 from analysis.source.hits import Hit, Place
 from analysis.suspicion import NothingToProve, Observed, Raised, Suspicion
 
@@ -151,6 +154,23 @@ def test_no_fix_and_no_test_are_said_to_be_none():
     assert gated(proof()) == []
     broken = replace(nothing, menu=None, halts=("no fix was tried: no room",))
     assert gated(broken) == [] and halted(broken)[0].claim == "No fix was tried: no room."
+
+
+def test_a_test_that_no_fix_has_made_pass_yet_is_said_to_be_one():
+    team = TeamProof("test_race_x.py", "", Gate((), 100, 0, True, "", has_fix=False))
+    (half,) = gated(proof(enacted(LOST), None, team=team))
+    assert "no fix was kept, so nothing shows yet what makes it pass: 100 repeats, 0 flakes" in half.claim
+    (whole,) = gated(proof(enacted(LOST), None, team=replace(team, gate=replace(team.gate, has_fix=True))))
+    assert "passes with it: 200 repeats" in whole.claim
+
+
+def test_the_command_says_why_no_fix_was_tried_and_what_to_do():
+    menu = Menu((), (Declined("lock_row", "no query"), Declined("f_expression", "no query")), ())
+    lines = list(told(proof(enacted(LOST), None, menu=menu)))
+    assert "- no fix of the menu fits this code: write one by hand" in "\n".join(lines)
+    assert "- not offered: lock_row, f_expression: no query" in lines
+    one = Tried(Proposal("lock_row", "Lock", "Why.", "", {}, (), ""), None, True, "none breaks it")
+    assert "not offered" not in "\n".join(told(proof(enacted(LOST), None, menu=replace(menu, tried=(one,)))))
 
 
 def test_a_change_known_to_do_nothing_that_survives_is_not_passed_over():

@@ -122,3 +122,19 @@ def test_a_fixed_function_gets_no_proposal():
     case = marked(fixed, "review", model="Review")
     for name in ("advisory_lock", "unique_constraint"):
         assert "an advisory lock is taken" in case.reason(name)
+
+
+def test_a_value_that_equal_ones_may_be_written_unlike_is_no_part_of_the_key():
+    text = """
+        from shop.models import Review
+
+
+        def review(request, voucher, kind):
+            # only one
+            if Review.objects.filter(voucher=voucher, kind__iexact=kind).exists():  #R
+                return refuse()
+            Review.objects.create(voucher=voucher, kind=kind)  #A
+    """
+    fixed = marked(text, "review", model="Review", check="check-then-insert").fixed("advisory_lock")
+    assert '["shop.Review", str(voucher.pk)]' in fixed
+    assert "        )\n    # only one\n    if Review" in fixed

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from fixing import Files, marked
 
-from analysis.source.fixes.apply import OutsideTheCopy, PatchDoesNotApply, check_applies, patched, write_copy
+from analysis.source.fixes.apply import OutsideTheCopy, PatchDoesNotApply, check_applies, write_copy
 from analysis.source.fixes.proposals import Proposal, patch
 
 VIEW = """
@@ -66,13 +66,6 @@ def test_git_takes_every_patch(before, after, tmp_path):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=proposal.diff.encode(), check=True)
     assert {path: (tmp_path / path).read_bytes().decode() for path in after} == after
-
-
-def test_a_tree_with_the_files_of_a_proposal():
-    tree, proposal = made({"a.py": "1\n", "b.py": "2\n"}, {"b.py": "3\n", "c.py": "4\n"})
-    new = patched(tree, proposal)
-    assert list(new.paths()) == ["a.py", "b.py", "c.py"]
-    assert [new.read(path) for path in ("a.py", "b.py", "c.py", "d.py")] == ["1\n", "3\n", "4\n", None]
 
 
 def test_a_scratch_copy_has_the_new_texts_and_no_repository(tmp_path):

@@ -120,3 +120,49 @@ def test_a_row_that_a_called_function_reads_is_saved_by_its_columns():
     given = Case(found.tree, replace(found.hit, reads=(found.hit.read, Place("shop/lookups.py", 5))))
     assert 'voucher.save(update_fields=["note"])' in given.fixed("update_fields")
     assert "is no parameter" in found.reason("update_fields")
+
+
+REVIEW = """
+    from shop.models import Review
+
+
+    def review(request, voucher):
+        if reviewed(request.user, voucher=voucher):  #RT
+            return refuse("already reviewed")
+        Review.objects.create(author=request.user, voucher=voucher, text=text)  #A
+        return answer()
+
+
+    def reviewed(user, voucher):
+        return Review.objects.filter(author=user, voucher=voucher).exists()
+"""
+
+
+def reviewed(text=REVIEW):
+    """The case, its read being the query of the called function."""
+    case = marked(text, "review", model="Review", check="check-then-insert")
+    lines = case.tree.texts["shop/views.py"].split("\n")
+    place = Place("shop/views.py", 1 + next(at for at, each in enumerate(lines) if "exists()" in each))
+    return Case(case.tree, replace(case.hit, reads=(case.hit.read, place)))
+
+
+def test_a_look_up_in_a_called_function_is_told_in_the_words_of_the_caller():
+    case = reviewed()
+    assert 'f"{request.user.pk}:{voucher.pk}"' in case.fixed("advisory_lock")
+    assert "get(pk=voucher.pk)" in case.fixed("lock_parent")
+    fixed = case.fixed("unique_constraint", "shop/models.py")
+    assert 'fields=["author", "voucher"]' in fixed
+    assert "except IntegrityError:\n        return refuse" in case.fixed("unique_constraint")
+
+
+def test_a_look_up_that_the_caller_could_not_write_is_none():
+    own = REVIEW.replace("return Review", "author = owner(user)\n        return Review").replace(
+        "=user,", "=author,"
+    )
+    assert "uses `author`, which the caller does not have" in reviewed(own).reason("advisory_lock")
+    starred = REVIEW.replace("voucher=voucher):", "**which):")
+    assert "is not written there" in reviewed(starred).reason("advisory_lock")
+    row = REVIEW.replace(
+        "Review.objects.filter(author=user, voucher=voucher)", "voucher.reviews.filter(author=user)"
+    )
+    assert "starts from a row" in reviewed(row).reason("unique_constraint")

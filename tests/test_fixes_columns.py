@@ -248,9 +248,9 @@ def test_only_what_leads_to_the_save_counts():
         'page.hits = F("hits") + 1',
         'page.save(update_fields=["title", "hits", "updated_at"])',
         "else:",
-        "page.hits -= 1",
+        'page.hits = F("hits") - 1',
         'page.body = "down"',
-        "page.save()",
+        'page.save(update_fields=["title", "hits", "body", "updated_at"])',
     ]
 
 
@@ -286,3 +286,24 @@ def test_a_save_that_names_its_columns_keeps_them():
     text = COUNTER.replace("page.save()", "page.save(update_fields=['hits'])")
     fixed = marked(text, "view_page", model="Page").fixed("f_expression")
     assert "models.F('hits') + 1" in fixed and "    page.save(update_fields=['hits'])\n" in fixed
+
+
+DONE = """
+    from shop.models import Page
+
+
+    def returned(request, pk):
+        page = Page.objects.get(pk=pk)  #R
+        page.hits += 1
+        page.save(update_fields=["hits"])  #A
+        if page.hits == page.limit:
+            finish(page)
+"""
+
+
+def test_a_count_that_decides_afterwards_is_not_left_to_the_database_without_a_transaction():
+    assert "may see the last number" in marked(DONE, "returned", model="Page").reason("f_expression")
+    held = DONE.replace("    def returned", "    @transaction.atomic\n    def returned")
+    assert 'refresh_from_db(fields=["hits"])' in marked(held, "returned", model="Page").fixed("f_expression")
+    shown = DONE.replace("if page.hits == page.limit", "if page.title")
+    assert 'F("hits") + 1' in marked(shown, "returned", model="Page").fixed("f_expression")

@@ -301,3 +301,43 @@ def test_a_fixed_function_gets_no_proposal():
     )
     for name in ("conditional_update", "lock_row"):
         assert "its count is looked at" in case.reason(name)
+
+
+GUARDED = """
+    from django.shortcuts import get_object_or_404
+    from shop.models import Voucher
+
+
+    def redeem(request, code):
+        voucher = get_object_or_404(Voucher, code=code, status=Voucher.OPEN)  #R
+        voucher.status = Voucher.USED
+        voucher.save()  #A
+        return answer(voucher)
+"""
+
+
+def test_a_read_that_asks_for_the_state_is_the_check():
+    fixed = marked(GUARDED, "redeem", model="Voucher").fixed("conditional_update")
+    lines = [each.strip() for each in fixed.partition("USED\n")[2].split("\n")]
+    assert "".join(lines[:3]) == (
+        "updated = Voucher.objects.filter(pk=voucher.pk, status=Voucher.OPEN).update(status=Voucher.USED)"
+    )
+    assert lines[3:] == ["if not updated:", "raise Http404", "return answer(voucher)", ""]
+    assert "from django.http import Http404\n" in fixed
+
+
+def test_the_answer_for_a_row_that_is_not_there_is_given_to_the_loser_too():
+    first = (
+        "Voucher.objects.filter(code=code, status=Voucher.OPEN).first()  #R\n        if voucher is None:\n"
+    )
+    text = GUARDED.replace(
+        "get_object_or_404(Voucher, code=code, status=Voucher.OPEN)  #R\n",
+        f'{first}            return refuse("used")\n',
+    )
+    fixed = marked(text, "redeem", model="Voucher").fixed("conditional_update")
+    assert fixed.count('return refuse("used")') == 2 and "filter(pk=voucher.pk, status=Voucher.OPEN)" in fixed
+
+
+def test_a_read_that_asks_for_nothing_that_changes_is_no_check():
+    text = GUARDED.replace("status=Voucher.OPEN", "active=True")
+    assert "nothing is checked" in marked(text, "redeem", model="Voucher").reason("conditional_update")

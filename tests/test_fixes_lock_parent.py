@@ -116,3 +116,61 @@ def test_is_not_offered_where_the_parent_is_locked():
         "get_object_or_404(Voucher, code", "get_object_or_404(Voucher.objects.select_for_update(), code"
     )
     assert "no foreign key" in redeem(text, shop__models=MODELS).reason("lock_parent")
+
+
+def test_a_parent_that_is_read_on_another_way_is_not_locked():
+    text = """
+        from django.shortcuts import get_object_or_404
+        from shop.models import Voucher
+
+
+        def redeem(request, code):
+            if request.known:
+                voucher = Voucher.objects.get(code=code)
+                return tell(voucher)
+            if voucher.redemptions.count() >= 3:  #R
+                return refuse("used up")
+            voucher.redemptions.create(user=request.user)  #A
+    """
+    case = marked(text, "redeem", model="Redemption")
+    assert "foreign key" in case.reason("lock_parent")
+    always = text.replace(
+        "if request.known:\n                voucher", "if True:\n                pass\n            voucher"
+    )
+    always = always.replace("                return tell(voucher)\n", "")
+    assert "select_for_update().get(code=code)" in marked(always, "redeem", model="Redemption").fixed(
+        "lock_parent"
+    )
+
+
+def test_the_class_is_imported_as_the_file_imports_from_its_models():
+    text = """
+        from .models import Review
+
+
+        def review(request, voucher_id):
+            if Review.objects.filter(voucher_id=voucher_id).exists():  #R
+                return refuse()
+            Review.objects.create(voucher_id=voucher_id)  #A
+    """
+    fixed = marked(text, "review", model="Review").fixed("lock_parent")
+    assert "from .models import Review, Voucher\n" in fixed
+    package = text.replace(".models", "shop.parts")
+    texts = {"shop__parts__seats": SEATS}
+    case = marked(
+        package.replace("Review", "Seat").replace("voucher", "row"), "review", model="Seat", **texts
+    )
+    case.tree.texts["shop/parts/__init__.py"] = "from .seats import Row, Seat\n"
+    assert "from shop.parts import Row, Seat\n" in case.fixed("lock_parent")
+
+
+SEATS = """from django.db import models
+
+
+class Row(models.Model):
+    pass
+
+
+class Seat(models.Model):
+    row = models.ForeignKey(Row, on_delete=models.CASCADE)
+"""

@@ -439,3 +439,52 @@ def test_an_update_reads_nothing_that_could_be_locked():
             Voucher.objects.filter(code=code).update(used=F("used") + 1)  #RA
     """
     assert "no query of the ORM" in marked(text, "redeem", model="Voucher").reason("lock_row")
+
+
+def test_a_lock_that_is_only_written_is_taken():
+    text = """
+        from django.db import transaction
+        from shop.models import Voucher
+
+
+        def renew(vouchers):
+            with transaction.atomic():
+                held = Voucher.objects.filter(pk__in=vouchers).select_for_update()  #R
+                Voucher.objects.bulk_update(vouchers, ["note"])  #A
+    """
+    case = marked(text, "renew", model="Voucher", check="lock-never-evaluated")
+    assert "held = list(Voucher.objects.filter(pk__in=vouchers).select_for_update())\n" in case.fixed(
+        "lock_row"
+    )
+
+
+def test_of_all_rows_the_lock_takes_the_place_of_all():
+    text = """
+        from shop.models import Voucher
+
+
+        def spend(basket):
+            for voucher in basket.vouchers.all():  #R
+                voucher.used += 1
+                voucher.save()  #A
+    """
+    fixed = marked(text, "spend", model="Voucher").fixed("lock_row")
+    assert "for voucher in basket.vouchers.select_for_update():\n" in fixed
+
+
+def test_a_lock_on_a_row_that_may_not_be_there_says_so():
+    text = """
+        from shop.models import Page
+
+
+        def note(request, pk):
+            try:
+                page = request.book.pages.get(pk=pk)  #R
+            except ObjectDoesNotExist:
+                page = request.book.pages.model(pk=pk)
+            page.body = page.body + request.text
+            page.save()  #A
+    """
+    assert "two requests may both insert" in marked(text, "note", model="Page").offered("lock_row").why
+    sure = text.replace("except ObjectDoesNotExist", "except Gone")
+    assert "both insert" not in marked(sure, "note", model="Page").offered("lock_row").why

@@ -273,3 +273,38 @@ def test_a_get_or_create_without_a_constraint_gets_one_and_stays_as_it_is():
         .replace(', defaults={"text": ""}', "")
     )
     assert "one call that reads and writes" in safe.reason("unique_constraint")
+
+
+def test_the_query_for_duplicates_leaves_out_what_the_constraint_lets_through():
+    text = """
+        from shop.models import Voucher
+
+
+        def give(request):
+            if Voucher.objects.filter(owner=request.user, status=Voucher.OPEN).exists():  #R
+                return refuse()
+            Voucher.objects.create(owner=request.user, status=Voucher.OPEN, code=new_code())  #A
+    """
+    files = marked(text, "give", model="Voucher").offered("unique_constraint").files
+    note = next(text for path, text in files.items() if "migrations" in path).split('"""')[1]
+    assert "row for each (owner_id) where status = 'open'.\n" in note
+    assert (
+        "    SELECT owner_id, count(*) FROM shop_voucher\n"
+        "    WHERE status = 'open' AND owner_id IS NOT NULL\n"
+        "    GROUP BY owner_id HAVING count(*) > 1;\n"
+    ) in note
+
+
+def test_a_look_up_from_a_row_names_no_column_for_it():
+    text = REVIEW.replace(
+        "Review.objects.filter(author=request.user, voucher=voucher)", "voucher.reviews.filter(author=me)"
+    )
+    assert "starts from a row" in review(text).reason("unique_constraint")
+
+
+def test_the_columns_of_a_query_set_in_a_variable_are_part_of_the_key():
+    text = REVIEW.replace(
+        "        if Review.objects.filter(author=request.user, voucher=voucher)",
+        "        mine = Review.objects.filter(author=request.user)\n        if mine.filter(voucher=voucher)",
+    )
+    assert 'fields=["author", "voucher"]' in review(text).fixed("unique_constraint", "shop/models.py")

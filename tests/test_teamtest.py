@@ -70,6 +70,12 @@ FIXES = {
     "a handler of the violation": edited(
         WRITE, END, handled, "    try:\n        with transaction.atomic():\n"
     ),
+    "a handler that refuses with another number and other words": edited(
+        WRITE,
+        END,
+        lambda text: handled(text).replace('refuse("already completed")', 'refuse("too late", status=409)'),
+        "    try:\n        with transaction.atomic():\n",
+    ),
     "a lock on the user": edited(
         READ,
         END,

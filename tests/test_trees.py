@@ -11,7 +11,6 @@ from analysis.source.trees import (
     contents,
     lines_of,
     unfit,
-    write_out,
 )
 
 FILES = {
@@ -168,31 +167,3 @@ def test_a_textconv_and_a_filter_of_the_repository_are_not_run(tmp_path, history
         git(history.folder, "config", name, f"touch {canary};")
     assert GitTree(history.ours(), commit).read("x.py") == "x = 1\n"
     assert not canary.exists()
-
-
-def test_a_revision_is_written_out_as_it_is_committed(tmp_path, history):
-    attributes = "*.py text eol=crlf export-ignore\n"
-    files = {"a/x.py": "x\n", "a/page.html": b"\xff", ".gitattributes": attributes, "run": "#!"}
-    commit = history.commit("first", files)
-    history.commit("later", {"b.py": ""})
-    out = tmp_path / "out"
-    assert write_out(history.ours(), commit, out) == {}
-    written = {
-        file.relative_to(out).as_posix(): file.read_bytes() for file in out.rglob("*") if file.is_file()
-    }
-    assert written == {
-        path: text if isinstance(text, bytes) else text.encode() for path, text in files.items()
-    }
-
-
-def test_nothing_is_written_outside_the_folder(tmp_path, history):
-    blob = git(history.folder, "hash-object", "-w", "--stdin", given=b"x = 1\n")
-    inner = git(history.folder, "mktree", "-z", given=f"100644 blob {blob}\tx.py\0".encode())
-    listing = f"040000 tree {inner}\t..\x00120000 blob {blob}\tlink\x00100644 blob {blob}\tgood.py\x00"
-    tree = git(history.folder, "mktree", "-z", given=listing.encode())
-    revision = git(history.folder, "commit-tree", "-m", "evil", tree)
-    git(history.folder, "update-ref", "refs/heads/main", revision)
-    out = tmp_path / "deep" / "out"
-    out.mkdir(parents=True)
-    assert set(write_out(history.ours(), revision, out)) == {"../x.py", "link"}
-    assert sorted(file.name for file in (tmp_path / "deep").rglob("*")) == ["good.py", "out"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.investigation import Investigation, open_case
+from analysis.proof.menu import Menu
 from analysis.proof.prove import NOT_ENACTED, Proof, prove
 from analysis.proof.tell import leave_in
 from analysis.suspicion import NothingToProve
@@ -42,6 +43,20 @@ def told(proof: Proof) -> Iterator[str]:
     if proof.menu is not None:
         for each in proof.menu.tried:
             yield f"- {'kept' if each.kept else 'refused'}: {each.proposal.name}: {each.reason}"
+        if not proof.menu.tried:
+            yield from not_offered(proof.menu)
     if proof.team is not None:
         gate = proof.team.gate
-        yield f"- gate: {'passed' if gate.believed else gate.reason}; {2 * gate.repeats} repeats, {gate.flakes} flakes"
+        passed = "passed" if gate.has_fix else "passed, before a fix only: the test waits for yours"
+        repeats = (1 + gate.has_fix) * gate.repeats
+        yield f"- gate: {passed if gate.believed else gate.reason}; {repeats} repeats, {gate.flakes} flakes"
+
+
+def not_offered(menu: Menu) -> Iterator[str]:
+    """Why no fix was tried, a line for each reason; the way out is to write one by hand, against the test."""
+    yield "- no fix of the menu fits this code: write one by hand; the test that is left has to pass with it"
+    names: dict[str, list[str]] = {}
+    for each in menu.declined:
+        names.setdefault(each.reason, []).append(each.name)
+    for reason, those in names.items():
+        yield f"- not offered: {', '.join(those)}: {reason}"

@@ -26,6 +26,11 @@ from analysis.source.modules import Code
 from analysis.source.trees import Tree
 
 AT_ONCE: Final = 2
+SNAPSHOTS: Final = ("repeatable read", "serializable")
+SNAPSHOTS_STAY: Final = (
+    "at {} a request that waited for a lock goes on reading what its transaction saw at first: no lock of the menu "
+    "helps, but the lock at READ COMMITTED does, or SERIALIZABLE with the transaction run again on SQLSTATE 40001"
+)
 SCRATCH: Final = re.compile(r"/\S*?/(?:fix|race-home|patch)-[^/\s]+/(?:app/|tree/)?")
 
 
@@ -128,6 +133,8 @@ def try_fix(stage: Stage, tree: Tree, proposal: Proposal) -> Tried:
         why = SCRATCH.sub("", str(error))  # whose name differs each time
         return Tried(proposal, None, False, f"could not be re-enacted: {why}", lines=lines)
     kept, reason = verdict(found)
+    if not kept and (level := stage.isolation or enactment.isolation) in SNAPSHOTS:
+        reason = f"{reason}; {SNAPSHOTS_STAY.format(level.upper())}"
     runs = found.exploration.runs
     waits = max((waited(run) for run in runs), default=0)
     return Tried(proposal, found, kept, reason, waits, lines, losers(runs))

@@ -264,11 +264,12 @@ def verdict_of(before: Enacted, explanation: Explanation | None) -> tuple[str, s
 
 
 def team_for(case: Investigation, shown: Proof, stage: Stage, repeats: int) -> TeamProof | None:
-    """The test and its gate, where a fix was kept and production's error was shown."""
-    best = shown.menu.best if shown.menu is not None else None
-    if best is None or shown.witness is None or shown.hit is None or shown.verdict != PROVED:
+    """The test and its gate, where production's error was shown; without a kept fix it is gated before one only."""
+    if shown.menu is None or shown.witness is None or shown.hit is None or shown.verdict != PROVED:
         return None
+    best = shown.menu.best
+    fix = best.proposal if best is not None else None
     accused = shown.cause.suspicion
     records = [*accused.records, *([accused.raised.record_id] if accused.raised else [])]
     places = [f"{path}:{line}" for path, line in case.places(records)]
-    return keep_a_test(stage, shown.hit, accused, places, shown.witness, best.proposal, repeats)
+    return keep_a_test(stage, shown.hit, accused, places, shown.witness, fix, repeats)

@@ -1,4 +1,4 @@
-"""The test that the team keeps, and the gate it has to pass with the chosen fix."""
+"""The test that the team keeps, and the gate it has to pass, with the chosen fix where there is one."""
 
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from analysis.suspicion import Suspicion
 
 @dataclass(frozen=True)
 class TeamProof:
-    """The generated test, `name` and `source`, and how it came through the gate with the fix."""
+    """The generated test, `name` and `source`, and how it came through the gate."""
 
     name: str
     source: str
@@ -32,10 +32,10 @@ def keep_a_test(
     accused: Suspicion,
     places: Sequence[str],
     witness: Run,
-    fix: Proposal,
+    fix: Proposal | None,
     repeats: int = 100,
 ) -> TeamProof:
-    """Write the test from the witness, and run it before and after the fix by the application's own runner.
+    """Write the test from the witness, and run it before and after the fix, if any, by the application's own runner.
 
     In:   places: where the evidence stands: "logs/app.log.gz:88"
     """
@@ -54,7 +54,8 @@ def keep_a_test(
     with stage.server.database() as database, tempfile.TemporaryDirectory(prefix="team-") as folder:
         given, where = stage.application, stage.server.django(database)
         before = TeamTest(given, where, Path(folder) / "before", name, source)
-        after = TeamTest(given, where, Path(folder) / "after", name, source, fix.files)
+        there = Path(folder) / "after"
+        after = TeamTest(given, where, there, name, source, fix.files) if fix is not None else None
         return TeamProof(name, source, gate_of(before, after, signature_of(accused) or Signature(), repeats))
 
 

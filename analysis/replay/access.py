@@ -1,6 +1,7 @@
-"""How an application knows who asks: Django's sessions, or a header that its own middleware reads.
+"""How an application knows who asks: Django's sessions, REST framework's tokens, a header that its middleware reads.
 
 Source: https://docs.djangoproject.com/en/5.2/topics/auth/default/
+https://www.django-rest-framework.org/api-guide/authentication/ (TokenAuthentication)
 """
 
 import ast
@@ -14,16 +15,22 @@ from analysis.source.scopes import Scope
 from analysis.source.takes import Intake, Source
 
 SESSIONS: Final = ("django.contrib.auth", "django.contrib.sessions")
+TOKENS: Final = "rest_framework.authentication.TokenAuthentication"
+TOKEN_MODEL: Final = "rest_framework.authtoken.models"
 ENTRIES: Final = ("__call__", "process_request", "process_view")
 
 
 @dataclass(frozen=True)
 class Access:
-    """`model`: class name of those who log in; is_default: `get_user_model()` names it; logs_in: by a session."""
+    """`model`: class name of those who log in; is_default: `get_user_model()` names it; logs_in: by a session.
+
+    has_token: by a row of REST framework's own table of tokens, and `Authorization: Token …`.
+    """
 
     model: str | None = None
     is_default: bool = False
     logs_in: bool = False
+    has_token: bool = False
 
 
 def access_of(facts: Facts, intake: Intake) -> Access:
@@ -35,6 +42,8 @@ def access_of(facts: Facts, intake: Intake) -> Access:
             take_headers(facts, one, intake)
     setting = facts.setting("AUTH_USER_MODEL")
     named = str(setting.value).rsplit(".", 1)[-1] if isinstance(setting, ast.Constant) else None
+    if TOKENS in listed(facts, "REST_FRAMEWORK") and "Token" not in facts.models.by_name:
+        return Access(named or "User", True, False, True)
     sessions = all(app in installed for app in SESSIONS)
     if sessions:
         return Access(named or "User", True, True)

@@ -2,7 +2,8 @@
 
 Four runs: one after the other before the fix = passes; at once before = fails with production's signature; at once
 after = passes; one after the other after = passes. Then the runs at once are repeated, before and after, and none may
-come out otherwise. A test that is red for another reason (a refusal, an import, another SQLSTATE) proves nothing.
+come out otherwise. Without a fix there are the runs before it only. A test that is red for another reason (a refusal,
+an import, another SQLSTATE) proves nothing.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class Gate:
 
     `repeats`  how often each of the two runs at once was repeated
     `flakes`   how many repeats came out otherwise
+    `has_fix`  whether the runs after a fix are among them
     """
 
     rows: tuple[Row, ...]
@@ -51,13 +53,16 @@ class Gate:
     flakes: int
     believed: bool
     reason: str
+    has_fix: bool = True
 
 
 Run = Callable[[bool], Result]
 Again = Callable[[bool, int], list[Result]]
 
 
-def gate(serial: Run, at_once: Run, again: Again, expected: Signature, repeats: int = 100) -> Gate:
+def gate(
+    serial: Run, at_once: Run, again: Again, expected: Signature, repeats: int = 100, has_fix: bool = True
+) -> Gate:
     """Judge a reproduction and a fix. The callables get True for the application with the fix.
 
     `again(fixed, n)` runs the test at once n times and gives the n results. Stops at the first run that disappoints.
@@ -69,18 +74,23 @@ def gate(serial: Run, at_once: Run, again: Again, expected: Signature, repeats: 
         ("at once, after", at_once, True, False),
         ("one after the other, after", serial, True, False),
     ):
+        if fixed and not has_fix:
+            continue
         rows.append(_row(name, run(fixed), expected if is_red else None))
         if not rows[-1].passed:
-            return Gate(tuple(rows), 0, 0, False, f"{name}: wanted {rows[-1].wanted}, got {rows[-1].got}")
+            reason = f"{name}: wanted {rows[-1].wanted}, got {rows[-1].got}"
+            return Gate(tuple(rows), 0, 0, False, reason, has_fix)
     flakes = [
         row
-        for fixed, wanted in ((False, expected), (True, None))
+        for fixed, wanted in ((False, expected), (True, None))[: 1 + has_fix]
         for row in _repeated(again(fixed, repeats), repeats, wanted)
     ]
     reason = (
-        f"{len(flakes)} of {2 * repeats} repeats came out otherwise, first: {flakes[0].got}" if flakes else ""
+        f"{len(flakes)} of {(1 + has_fix) * repeats} repeats came out otherwise, first: {flakes[0].got}"
+        if flakes
+        else ""
     )
-    return Gate(tuple(rows), repeats, len(flakes), not flakes, reason)
+    return Gate(tuple(rows), repeats, len(flakes), not flakes, reason, has_fix)
 
 
 def missing_in(message: str, expected: Signature) -> list[str]:

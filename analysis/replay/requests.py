@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from analysis.replay.access import Access, access_of
+from analysis.replay.access import TOKEN_MODEL, Access, access_of
 from analysis.replay.literals import WIDTH, literal
-from analysis.replay.plan import Evidence, Plan, Planner
+from analysis.replay.plan import SECRET, Evidence, Made, Plan, Planner
 from analysis.source.facts import Facts
 from analysis.source.intake import Reader
 from analysis.source.models import Models
@@ -55,6 +55,9 @@ def draft(facts: Facts, endpoint: Endpoint, evidence: Evidence) -> Setup:
             intake = reader.view(hook, endpoint.captured)
     access = access_of(facts, intake)
     plan = Planner(facts.models, intake, evidence, endpoint.captured, access.model).run()
+    if access.has_token and intake.user:
+        plan.rows.append(Made("token", "Token", {"user": "user", "key": literal(SECRET)}))
+        plan.headers["Authorization"] = f"Token {SECRET}"
     plan.missing += missing_in(plan, intake, access)
     return Setup(rendered(facts.models, plan, access, evidence, endpoint), tuple(plan.missing))
 
@@ -113,6 +116,8 @@ def imports_of(models: Models, plan: Plan, access: Access) -> list[str]:
         model = models.named(made.model)
         if model is not None and not (access.is_default and made.name == "user"):
             own.setdefault(model.cls.module.dotted, set()).add(model.name)
+    if access.has_token and any(made.name == "token" for made in plan.rows):
+        own[TOKEN_MODEL] = {"Token"}
     lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(own.items())]
     return [*standard, "", *django, *(["", *lines] if lines else [])]
 

@@ -222,8 +222,13 @@ def _copied(initdb: Path, folder: Path, user: str) -> tuple[Path, Path]:
     """The wheel's programs, with the libraries beside them, where that user can read them."""
     if initdb.parent.parent.name != WHEEL:
         raise NoServer(f"PostgreSQL does not run as root, and the user `{user}` cannot run {initdb}")
-    shutil.copytree(initdb.parent.parent, folder / "programs", symlinks=True)
-    for path in (folder / "programs", *(folder / "programs").rglob("*")):
+    package, programs = initdb.parents[2], folder / "programs"
+    copy = programs / package.name / WHEEL
+    shutil.copytree(initdb.parent.parent, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")  # found by their place relative to the programs
+    if libraries.is_dir():
+        shutil.copytree(libraries, programs / libraries.name, symlinks=True)
+    for path in (programs, *programs.rglob("*")):
         if not path.is_symlink():
             shutil.chown(path, user)
-    return folder / "programs" / "bin" / initdb.name, folder / "programs" / "bin" / "postgres"
+    return copy / "bin" / initdb.name, copy / "bin" / "postgres"

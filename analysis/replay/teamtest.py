@@ -143,15 +143,16 @@ class TeamTest:
         return read_results(said, process.returncode)
 
 
-def gate_of(before: TeamTest, after: TeamTest, expected: Signature, repeats: int = 100) -> Gate:
-    """The gate on the generated test itself, run by the application's own runner."""
-    which = {False: before, True: after}
+def gate_of(before: TeamTest, after: TeamTest | None, expected: Signature, repeats: int = 100) -> Gate:
+    """The gate on the generated test itself, run by the application's own runner; `after`: None without a fix."""
+    which = {False: before, True: after or before}
     return gate(
         lambda fixed: which[fixed].run(SERIAL),
         lambda fixed: which[fixed].run(AT_ONCE),
         lambda fixed, times: which[fixed].again(times),
         expected,
         repeats,
+        has_fix=after is not None,
     )
 
 

@@ -139,22 +139,6 @@ class GitTree:
         return self._texts.get(path)
 
 
-def write_out(repository: Repository, revision: str, folder: Path) -> dict[str, str]:
-    """All plain files of a revision into an empty folder, for a re-enactment. Gives what is left out, and why.
-
-    No attribute of the repository is applied: the bytes are those of the commit.  Raises: TreeMissing
-    """
-    found = entries(repository, full_revision(repository, revision))
-    refused = {entry.path: reason for entry in found if (reason := unfit(entry.path) or entry.unfit)}
-    kept = [entry for entry in found if entry.path not in refused]
-    for entry, content in zip(kept, contents(repository, [entry.blob for entry in kept]), strict=True):
-        file = folder / entry.path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content or b"")
-        file.chmod(0o755 if entry.mode == "100755" else 0o644)
-    return refused
-
-
 class Entry:
     """One file of a revision, as `git ls-tree --long` lists it."""
 

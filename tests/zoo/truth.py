@@ -28,6 +28,7 @@ class Handler:
     sqlstate: str | None  # of a 500 that some order gives,
     constraint: str | None
     explains: bool  # or that none can give
+    fixes: tuple[str, ...]  # that survive, the best first
     evidence: dict[str, Any]  # what setup.py is given
     lines: dict[str, Place]  # by "read", "test", "act"
 
@@ -53,6 +54,7 @@ def _racy(pair: dict[str, Any]) -> Handler:
         sqlstate=pair.get("sqlstate"),
         constraint=pair.get("constraint"),
         explains=pair.get("explains", True),
+        fixes=tuple(pair["fixes"]),
         evidence=_evidence(pair, pair["racy"]["path"]),
         lines=marked(site, pair["racy"].get("mark", view)),
     )
@@ -73,6 +75,7 @@ def _twin(pair: dict[str, Any]) -> Handler:
         sqlstate=None,
         constraint=None,
         explains=True,
+        fixes=(),
         evidence=_evidence(pair, pair["twin"]["path"]),
         lines=marked(site, f"{pair['racy'].get('mark', pair['racy']['view'])}_twin"),
     )

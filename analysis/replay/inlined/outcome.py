@@ -2,7 +2,8 @@
 
 An outcome is the answers and the final rows. What differs between two equal serial
 plays, one before and one after the play in question, is volatile (stamps, random keys)
-and is left out. Keys that the database or a default gave to new rows are renamed to
+and is left out. Of a refusal (4xx) its number and words are left out too: a fix may refuse
+at another place than the code did. Keys that the database or a default gave to new rows are renamed to
 what their rows say, because a rolled-back INSERT uses up a number (PostgreSQL manual,
 "Sequence Manipulation Functions").
 """
@@ -36,6 +37,8 @@ class RaceOutcome:
         self.answers: dict[tuple[str, str], Any] = {}
         for name, each in play.requests.items():
             found = [("status", each.status), *values("body", parsed(each.body))]
+            if 400 <= each.status < 500:
+                found = [("status", "refused")]
             self.answers.update({(name, place): value for place, value in found})
         sent = collections.Counter(to for each in mail.outbox for to in each.to)
         self.answers.update({("mail to", to): number for to, number in sent.items()})

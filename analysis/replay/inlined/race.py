@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core import mail
 from django.core.cache.backends import locmem
 from django.core.management.color import no_style
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -161,7 +162,10 @@ def http_request(given: Row) -> HttpRequest:
     """The request for the WSGI handler: by HTTPS, without the check of CSRF tokens."""
     body, kind = given.get("body", b""), "application/octet-stream"
     if "json" in given:
-        body, kind = json.dumps(given["json"]), "application/json"
+        body, kind = (
+            json.dumps(given["json"], cls=DjangoJSONEncoder),
+            "application/json",
+        )
     elif "data" in given:
         body, kind = (
             urlencode(given["data"], doseq=True),

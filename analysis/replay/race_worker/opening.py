@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 
 from .places import APPLICATION, is_application
@@ -103,7 +104,7 @@ def as_sent(given: dict[str, Any]) -> dict[str, Any]:
     headers = dict(given.get("headers") or {})
     body = given.get("body", b"")
     if "json" in given:
-        body, kind = json.dumps(given["json"]), "application/json"
+        body, kind = json.dumps(given["json"], cls=DjangoJSONEncoder), "application/json"
     elif "data" in given:
         body, kind = urlencode(given["data"], doseq=True), "application/x-www-form-urlencoded"
     else:

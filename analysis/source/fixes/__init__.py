@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from analysis.source.fixes.advisory_lock import advisory_lock
 from analysis.source.fixes.answers import answers
+from analysis.source.fixes.conditional_delete import conditional_delete
 from analysis.source.fixes.conditional_update import conditional_update
 from analysis.source.fixes.f_expression import f_expression
 from analysis.source.fixes.get_or_create import get_or_create
@@ -15,14 +16,17 @@ from analysis.source.fixes.on_commit import on_commit
 from analysis.source.fixes.proposals import Declined, Proposal
 from analysis.source.fixes.unique_constraint import unique_constraint
 from analysis.source.fixes.update_fields import update_fields
+from analysis.source.fixes.update_or_create import update_or_create
 from analysis.source.hits import Hit
 from analysis.source.trees import Tree
 
 FIXES = (
     lock_row,
     conditional_update,
+    conditional_delete,
     insert_first,
     get_or_create,
+    update_or_create,
     f_expression,
     update_fields,
     unique_constraint,

@@ -6,14 +6,15 @@ Source: PostgreSQL, "Explicit Locking", 13.3.5 Advisory Locks; "System Administr
 import libcst as cst
 import libcst.matchers as m
 
+from analysis.source.fixes.called_reads import read_query
 from analysis.source.fixes.change import atomic_import, needed, proposal
 from analysis.source.fixes.inserts import insert_at_act
 from analysis.source.fixes.lock_row import loser
 from analysis.source.fixes.models import Model, app_folder
 from analysis.source.fixes.proposals import NotOffered, Proposal
-from analysis.source.fixes.queries import NO_ROW, Query, conditions, read_query
+from analysis.source.fixes.queries import NO_ROW, Query, conditions
 from analysis.source.fixes.sites import Site, whole
-from analysis.source.fixes.syntax import Statement, chain_names, leading_lines
+from analysis.source.fixes.syntax import Statement, chain_names, put_before
 from analysis.source.fixes.transactions import wrapped
 
 NAME = "advisory_lock"
@@ -32,11 +33,10 @@ def advisory_lock(site: Site) -> Proposal:
     span = whole(site)
     lock, cursor = _lock(site, model, query), needed(site, "django.db", "connection")
     first, *others = span.statements
-    lock = lock.with_changes(leading_lines=leading_lines(first))
     atomic, transaction = atomic_import(site)
     return proposal(
         site,
-        wrapped(site, span, [lock, first.with_changes(leading_lines=[]), *others], atomic),
+        wrapped(site, span, [*put_before(lock, first), *others], atomic),
         [transaction, cursor],
         name=NAME,
         title="Lock the key of a row that does not exist yet",
@@ -60,7 +60,9 @@ def _lock(site: Site, model: Model, query: Query) -> Statement:
 def _key(site: Site, model: Model, query: Query) -> str:
     """The values of the look-up as one text: what differs between requests that may run side by side."""
     values = [
-        key_of(site, model, arg) for arg in conditions(site, query) if not _constant(site, model, arg.value)
+        key_of(site, model, arg)
+        for arg in conditions(site, query)
+        if _is_equality(arg) and not _constant(site, model, arg.value)
     ]
     if not values:
         return site.layout.literal("")
@@ -69,6 +71,11 @@ def _key(site: Site, model: Model, query: Query) -> str:
     if any(mark in each for each in values for mark in "\"'{}\\\n"):
         return f"{site.layout.literal(':')}.join(map(str, [{', '.join(values)}]))"
     return f"f{site.layout.quote}{':'.join(f'{{{each}}}' for each in values)}{site.layout.quote}"
+
+
+def _is_equality(arg: cst.Arg) -> bool:
+    """Values that another look-up finds equal (`iexact`, a range) may be written otherwise: they are no key."""
+    return arg.keyword is not None and "__" not in arg.keyword.value
 
 
 def key_of(site: Site, model: Model, arg: cst.Arg) -> str:

@@ -8,8 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from analysis.source.fixes.proposals import Proposal
@@ -24,25 +22,6 @@ class PatchDoesNotApply(Exception):
 
 class OutsideTheCopy(Exception):
     """A path would leave the scratch copy: it is absolute, goes up, or runs over a symbolic link."""
-
-
-@dataclass(frozen=True)
-class Patched:
-    """A tree with the files of a proposal in place of its own."""
-
-    tree: Tree
-    files: dict[str, str]
-
-    def paths(self) -> Iterable[str]:
-        return sorted({*self.tree.paths(), *self.files})
-
-    def read(self, path: str) -> str | None:
-        return self.files[path] if path in self.files else self.tree.read(path)
-
-
-def patched(tree: Tree, proposal: Proposal) -> Patched:
-    """The tree as it would be with the proposal."""
-    return Patched(tree, proposal.files)
 
 
 def write_copy(source: Path, files: dict[str, str], copy: Path) -> None:

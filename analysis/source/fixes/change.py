@@ -1,12 +1,13 @@
 """From a changed function to a proposal: imports, line lengths, the patch."""
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 import libcst as cst
 
-from analysis.source.fixes.imports import Import, bind, has_import, with_imports
+from analysis.source.fixes.imports import Import, bind, has_import, source_of, with_imports
 from analysis.source.fixes.layout import fitted
 from analysis.source.fixes.proposals import NotOffered, Proposal, patch
 from analysis.source.fixes.sites import Site
@@ -143,4 +144,24 @@ def model_import(site: Site, name: str) -> Import | None:
     has = {each.evaluated_alias or each.evaluated_name for each in find(site.module, cst.ImportAlias)}
     if model is None or model.path == site.hit.path or name in has:
         return None
-    return needed(site, module_of(site.tree, model.path), name)
+    source = module_of(site.tree, model.path)
+    near = f".{PurePosixPath(model.path).stem}"
+    beside = PurePosixPath(model.path).parent == PurePosixPath(site.hit.path).parent
+    if beside and any(source_of(each) == near for each in find(site.module, cst.ImportFrom)):
+        return Import(near, name, name)
+    return needed(site, _exporting(site, source, name), name)
+
+
+def _exporting(site: Site, source: str, name: str) -> str:
+    """The package that the file imports from already and that has the name, else the module that defines it."""
+    for each in find(site.module, cst.ImportFrom):
+        package = source_of(each)
+        if source.startswith(f"{package}."):
+            folder = package.replace(".", "/")
+            texts = [
+                site.source.text(path) or ""
+                for path in (f"{folder}/__init__.py", f"src/{folder}/__init__.py")
+            ]
+            if any(re.search(rf"\b{name}\b", text) for text in texts):
+                return package
+    return source

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import libcst as cst
 import libcst.matchers as m
 
+from analysis.source.fixes.absent import guard_of_read, is_absence
+from analysis.source.fixes.called_reads import read_query
 from analysis.source.fixes.change import atomic_import, f_import, model_import, needed, proposal
 from analysis.source.fixes.guards import Condition, Guard, allowed, guard_index, guard_of, refusal
 from analysis.source.fixes.imports import Import
 from analysis.source.fixes.models import Model
 from analysis.source.fixes.proposals import NotOffered, Proposal
+from analysis.source.fixes.queries import conditions
 from analysis.source.fixes.rows import Assigned, assigned
 from analysis.source.fixes.saves import row_of
 from analysis.source.fixes.sites import Site, Span, whole, writes
@@ -33,6 +36,7 @@ class Save:
     index: int
     changes: tuple[Assigned, ...]
     columns: tuple[str, ...]
+    imported: Import | None = None
 
 
 def conditional_update(site: Site) -> Proposal:
@@ -42,8 +46,8 @@ def conditional_update(site: Site) -> Proposal:
     """
     span = whole(site)
     save = _save(site, span)
-    condition = allowed(site, save.guard.node.test, save.row, save.model)
-    imports = [model_import(site, save.model.name)]
+    condition = _condition(site, save)
+    imports = [model_import(site, save.model.name), save.imported]
     values, before, more = _values(site, save)
     imports += more
     if condition.expressions or any(each.delta for each in save.changes):
@@ -88,7 +92,7 @@ def _first_write(span: Span, save: Save) -> int:
 
 def _save(site: Site, span: Span) -> Save:
     row, model = row_of(site)
-    guard = guard_of(site)
+    guard, imported = _guard(site, row)
     if "save" in model.methods:
         raise NotOffered(f"{model.name} has a save() of its own, which update() would not call")
     if (listener := _listener(site, model.name)) is not None:
@@ -107,7 +111,34 @@ def _save(site: Site, span: Span) -> Save:
         raise NotOffered(f"no plain `{row}.save()` follows the check in its block")
     changes = tuple(assigned(site, row, model, span.block.body[at + 1 : index]))
     columns = _columns(span.block.body[index], changes)
-    return Save(row, model, guard, index, changes, columns)
+    return Save(row, model, guard, index, changes, columns, imported)
+
+
+def _guard(site: Site, row: str) -> tuple[Guard, Import | None]:
+    """The check that refuses; where there is none but for a row that is not there, what the read itself asks for."""
+    try:
+        guard = guard_of(site)
+    except NotOffered as error:
+        try:
+            return guard_of_read(site)
+        except NotOffered:
+            raise error from None
+    if isinstance(guard.node, cst.If) and is_absence(site, guard.node, row):
+        return guard_of_read(site)
+    return guard, None
+
+
+def _condition(site: Site, save: Save) -> Condition:
+    """What lets the row pass: the opposite of the check; of a read that asks for it, its own conditions."""
+    if isinstance(save.guard.node, cst.If) and not is_absence(site, save.guard.node, save.row):
+        return allowed(site, save.guard.node.test, save.row, save.model)
+    kept = {}
+    for arg in conditions(site, read_query(site)):
+        if arg.keyword is not None and arg.keyword.value.split("__")[0] in save.columns:
+            kept[arg.keyword.value] = site.code(arg.value)
+    if not kept:
+        raise NotOffered("nothing is checked that a second request could be refused with")
+    return Condition(tuple(f"{name}={value}" for name, value in kept.items()))
 
 
 def _listener(site: Site, model: str) -> str | None:

@@ -23,6 +23,7 @@ from analysis.source.trees import Tree
 NUMBERED: Final = re.compile(r"(\d{4})_\w+")
 PLAIN: Final = re.compile(r"\w+")
 SAFE: Final = re.compile(r"[\w .:-]*")
+LONGEST_LINE: Final = 60
 LONGEST_NAME: Final = 63  # PostgreSQL cuts identifiers there
 
 MIGRATION: Final = '''"""One {table} row for each ({columns}){only}.
@@ -155,10 +156,14 @@ def migration(tree: Tree, constraint: Constraint) -> tuple[str, str]:
     last, label = _leaf(names, app_folder(constraint.model.path).name)
     layout = layout_of(names[last])
     table = constraint.model.table or f"{label}_{constraint.model.name.lower()}"
-    columns = [constraint.model.fields[name].column for name in constraint.fields]
-    where = " AND ".join(
+    fields = [constraint.model.fields[name] for name in constraint.fields]
+    columns = [each.column for each in fields]
+    only = " AND ".join(
         f"{constraint.model.fields[name].column} = {_sql(value)}" for name, value in constraint.condition
     )
+    # NULL is never equal for a constraint, but one group for GROUP BY
+    there = [f"{each.column} IS NOT NULL" for each in fields if each.null]
+    where = " AND ".join([*([only] if only else []), *there])
     if not all(PLAIN.fullmatch(each) for each in (table, label, *columns)):
         raise NotOffered("a name of the table or of a column has characters that need quotes")
     number = int(last.split("_", maxsplit=1)[0]) + 1
@@ -166,14 +171,21 @@ def migration(tree: Tree, constraint: Constraint) -> tuple[str, str]:
     text = MIGRATION.format(
         table=table,
         columns=", ".join(columns),
-        only=f" where {where}" if where else "",
-        where=f" WHERE {where}" if where else "",
+        only=f" where {only}" if only else "",
+        where=_on_a_line(len(f"{', '.join(columns)} {table}"), where),
         label=layout.literal(label),
         last=layout.literal(last),
         model=layout.literal(constraint.model.name.lower()),
         constraint=constraint.code(layout),
     )
     return path, fitted("", text, layout)
+
+
+def _on_a_line(before: int, where: str) -> str:
+    """The condition behind the columns and the table, or on a line of its own where that would be long."""
+    if not where:
+        return ""
+    return f" WHERE {where}" if before + len(where) < LONGEST_LINE else f"\n    WHERE {where}"
 
 
 def _leaf(migrations: dict[str, str], folder: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import libcst as cst
 import libcst.matchers as m
 
+from analysis.source.fixes.absent import is_absence
 from analysis.source.fixes.change import proposal
 from analysis.source.fixes.guards import guard_of as refusing
 from analysis.source.fixes.guards import refusal
@@ -15,8 +16,8 @@ from analysis.source.fixes.inserts import Insert, columns, insert_at_act, insert
 from analysis.source.fixes.proposals import NotOffered, Proposal
 from analysis.source.fixes.queries import Query, equalities, query_at
 from analysis.source.fixes.sites import MANAGERS, Site, Span, span_of
-from analysis.source.fixes.syntax import Statement, chain_names, find, leading_lines, names_in
-from analysis.source.fixes.transactions import caught, with_block
+from analysis.source.fixes.syntax import Statement, chain_names, find, leading_lines, lost_comments, names_in
+from analysis.source.fixes.transactions import takes_absence, with_block
 
 NAME = "get_or_create"
 
@@ -77,10 +78,7 @@ def merged(site: Site, *, constrained: bool) -> cst.FunctionDef:
         raise NotOffered(
             f"no unique constraint of {model.name} covers ({', '.join(pair.lookup)}): get_or_create might make two"
         )
-    given = pair.insert.given
-    if not pair.insert.whole or any(
-        name not in given or site.code(given[name]) != site.code(value) for name, value in pair.lookup.items()
-    ):
+    if not repeats(site, pair.insert, pair.lookup):
         raise NotOffered(
             "the insert does not repeat the values of the look-up: they may be two different rows"
         )
@@ -98,12 +96,14 @@ def _statements(site: Site, pair: Pair) -> list[Statement]:
     )
     words = [f"{name}={site.code(value)}" for name, value in pair.lookup.items()]
     words += [f"defaults={{{defaults}}}"] if defaults else []
-    call = f"{site.code(_manager(pair.insert))}.get_or_create({', '.join(words)})"
+    call = f"{site.code(manager_of(pair.insert))}.get_or_create({', '.join(words)})"
     asks = pair.rest or pair.answer is not None
     names = f"{pair.named or '_'}, {site.fresh('created') if asks else '_'}"
     targets = "" if not asks and pair.named is None else f"{names} = "
     line = site.statement(f"{targets}{call}")
     lines = leading_lines(pair.block.body[pair.first] if not pair.kept else pair.insert.statement)
+    replaced = [each for each in pair.block.body[pair.first : pair.last + 1] if each not in pair.kept]
+    lines += lost_comments(replaced, [*lines, *pair.rest, *([pair.answer] if pair.answer else [])])
     new: list[Statement] = [*pair.kept, line.with_changes(leading_lines=lines)]
     if asks:
         created = site.fresh("created")
@@ -113,7 +113,13 @@ def _statements(site: Site, pair: Pair) -> list[Statement]:
     return [*new, *pair.after]
 
 
-def _manager(insert: Insert) -> cst.BaseExpression:
+def repeats(site: Site, insert: Insert, lookup: dict[str, cst.BaseExpression]) -> bool:
+    """The insert gives each column of the look-up the value that was looked for."""
+    given = {name: site.code(value) for name, value in insert.given.items()}
+    return insert.whole and all(given.get(name) == site.code(value) for name, value in lookup.items())
+
+
+def manager_of(insert: Insert) -> cst.BaseExpression:
     """`M.objects`, of the insert where it names one."""
     if isinstance(insert.call.func, cst.Attribute) and MANAGERS & set(chain_names(insert.call.func)):
         return insert.call.func.value
@@ -143,7 +149,7 @@ def _except(site: Site, span: Span, query: Query) -> Pair | None:
     for node in [*span.statements, *span.around]:
         if not isinstance(node, cst.Try) or len(node.handlers) != 1 or node.orelse or node.finalbody:
             continue
-        if "DoesNotExist" not in caught(node.handlers[0]) or not isinstance(node.body, cst.IndentedBlock):
+        if not takes_absence(node.handlers[0]) or not isinstance(node.body, cst.IndentedBlock):
             continue
         body, handler = node.body.body, node.handlers[0].body
         if len(body) != 1 or not find(body[0], cst.Call) or not isinstance(handler, cst.IndentedBlock):
@@ -156,7 +162,6 @@ def _except(site: Site, span: Span, query: Query) -> Pair | None:
 
 
 RETURN = m.SimpleStatementLine(body=[m.Return()])
-NOTHING = ("{0} is None", "not {0}")
 
 
 def _returned(
@@ -179,15 +184,17 @@ def _branch(
     before: int = 0,
 ) -> Pair | None:
     """The pair where the insert is the first thing that a branch does."""
-    found = [insert_in(site, each) for each in branch.body]
+    # an insert below a condition is none that always follows
+    lines = [each if isinstance(each, cst.SimpleStatementLine) else None for each in branch.body]
+    found = [insert_in(site, each) if each is not None else None for each in lines]
     at = next((index for index, each in enumerate(found) if each is not None), None)
     insert = found[at] if at is not None else None
     if block is None or insert is None or at is None or m.matches(insert.statement, RETURN):
         return None
-    named = _made(site, insert)
+    named = made(site, insert)
     if query.target is not None and named is not None and named != query.target:
         return None
-    earlier = [each for each in branch.body[:at] if not _constructs(each, insert)]
+    earlier = [each for each in branch.body[:at] if not constructs(each, insert)]
     if earlier:
         return None
     last = list(block.body).index(node)
@@ -196,7 +203,7 @@ def _branch(
     )
 
 
-def _made(site: Site, insert: Insert) -> str | None:
+def made(site: Site, insert: Insert) -> str | None:
     """The variable that holds the new row."""
     line = insert.statement
     if m.matches(line, m.SimpleStatementLine(body=[m.Assign(targets=[m.AssignTarget(m.Name())])])):
@@ -205,7 +212,7 @@ def _made(site: Site, insert: Insert) -> str | None:
     return names[0] if names[-1:] == ["save"] else None
 
 
-def _constructs(line: Statement, insert: Insert) -> bool:
+def constructs(line: Statement, insert: Insert) -> bool:
     """`x = M(…)` before `x.save()`."""
     names = chain_names(insert.call.func)
     made = m.Assign(targets=[m.AssignTarget(m.Name(names[0]))], value=m.Call())
@@ -219,7 +226,7 @@ def _missing(site: Site, span: Span, query: Query) -> Pair | None:
     node = span.block.body[span.last]
     if not isinstance(node, cst.If) or node.orelse or not isinstance(node.body, cst.IndentedBlock):
         return None
-    if site.code(node.test) not in [each.format(query.target) for each in NOTHING]:
+    if not is_absence(site, node, query.target):
         return None
     return _branch(site, span.block, node, node.body, query, 1)
 
@@ -234,8 +241,8 @@ def _absent(site: Site, span: Span, query: Query) -> Pair | None:
                     (each for each in find(site.function, cst.IndentedBlock) if node in each.body), None
                 )
                 pair = _branch(site, block, node, node.body, query)
-                if pair is not None and (made := _made(site, pair.insert)) is not None:
-                    return Pair(pair.block, pair.first, pair.last, pair.insert, pair.lookup, made, pair.rest)
+                if pair is not None and (row := made(site, pair.insert)) is not None:
+                    return Pair(pair.block, pair.first, pair.last, pair.insert, pair.lookup, row, pair.rest)
                 return pair
     return None
 
@@ -249,11 +256,11 @@ def _refused(site: Site, span: Span, query: Query) -> Pair | None:
     if insert is None or span.last == span.first or m.matches(insert.statement, RETURN):
         return None
     between = span.block.body[span.first + 1 : span.last]
-    kept = [each for each in between if not _constructs(each, insert)]
+    kept = [each for each in between if not constructs(each, insert)]
     if any({"save"} & names_in(each) for each in kept):
         return None
     answer = refusal(site, refusing(site))
     stays = (node, *kept) if kept else ()
     return Pair(
-        span.block, span.first, span.last, insert, equalities(query), _made(site, insert), (), stays, answer
+        span.block, span.first, span.last, insert, equalities(query), made(site, insert), (), stays, answer
     )

@@ -17,7 +17,7 @@ from analysis.source.fixes.models import Field, Model
 from analysis.source.fixes.proposals import NotOffered
 from analysis.source.fixes.queries import query_at
 from analysis.source.fixes.sites import Site, Span
-from analysis.source.fixes.syntax import find, names_in
+from analysis.source.fixes.syntax import Statement, find, names_in
 
 OPERATORS: Final[dict[type[cst.BaseCompOp], str]] = {
     cst.Equal: "==",
@@ -54,9 +54,9 @@ EMPTY = {
 
 @dataclass(frozen=True)
 class Guard:
-    """`if test: refusal` at `place`. `body` is what it does to refuse; `answer` its last statement, on one line."""
+    """What refuses, at `place`: mostly `if test: refusal`. `body` is what it does, `answer` its last statement."""
 
-    node: cst.If
+    node: Statement
     body: cst.IndentedBlock
     place: str
     answer: str
@@ -71,12 +71,17 @@ def guard_of(site: Site) -> Guard:
     if node is None or not isinstance(node.body, cst.IndentedBlock):
         raise NotOffered("nothing is checked that a second request could be refused with")
     last = node.body.body[-1]
-    if not m.matches(last, m.SimpleStatementLine(body=[m.Return() | m.Raise() | m.Continue()])):
+    if not leaves(last):
         line = site.places[node].start.line
         raise NotOffered(f"the check at {site.hit.path}:{line} does not refuse: there is no answer to copy")
     return Guard(
         node, node.body, f"{site.hit.path}:{site.places[node].start.line}", " ".join(site.code(last).split())
     )
+
+
+def leaves(node: cst.CSTNode) -> bool:
+    """The statement ends the function, or the turn of the loop."""
+    return m.matches(node, m.SimpleStatementLine(body=[m.Return() | m.Raise() | m.Continue()]))
 
 
 def _check(site: Site) -> cst.If | None:

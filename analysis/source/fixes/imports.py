@@ -34,11 +34,7 @@ def bind(module: cst.Module, source: str, name: str, used: set[str]) -> Import:
     `used` are the names that the function binds itself: a parameter called `transaction` is not the module.
     """
     for each in find(module, cst.ImportFrom):
-        if (
-            _dotted(each.module) == source
-            and not each.relative
-            and not isinstance(each.names, cst.ImportStar)
-        ):
+        if source_of(each) == source and not isinstance(each.names, cst.ImportStar):
             for alias in each.names:
                 local = alias.evaluated_alias or alias.evaluated_name
                 if alias.evaluated_name == name and local not in used:
@@ -47,6 +43,11 @@ def bind(module: cst.Module, source: str, name: str, used: set[str]) -> Import:
     prefix = source.split(".")[1 if source.startswith("django.") else 0] if source else "the"
     free = next(each for each in (name, f"{prefix}_{name}", f"{prefix}_{name}_") if each not in taken)
     return Import(source, name, free)
+
+
+def source_of(node: cst.ImportFrom) -> str:
+    """What a `from` import imports from: "shop.models", ".models"."""
+    return "." * len(node.relative) + _dotted(node.module)
 
 
 def _bound(module: cst.Module) -> set[str]:
@@ -77,7 +78,7 @@ def with_imports(module: cst.Module, wanted: list[Import], own: frozenset[str]) 
 def has_import(module: cst.Module, wanted: Import) -> bool:
     """The module has the import, at its top or in a function."""
     for each in [*find(module, cst.ImportFrom), *find(module, cst.Import)]:
-        if isinstance(each, cst.ImportFrom) and (each.relative or _dotted(each.module) != wanted.module):
+        if isinstance(each, cst.ImportFrom) and source_of(each) != wanted.module:
             continue
         if isinstance(each, cst.Import) and wanted.module:
             continue
@@ -96,7 +97,7 @@ def _extended(module: cst.Module, wanted: Import) -> cst.Module | None:
     for each, small in _top_imports(module):
         if not isinstance(small, cst.ImportFrom) or isinstance(small.names, cst.ImportStar):
             continue
-        if not wanted.module or small.relative or _dotted(small.module) != wanted.module:
+        if not wanted.module or source_of(small) != wanted.module:
             continue
         names = list(small.names)
         at = sum(_name_key(alias.evaluated_name) < _name_key(wanted.name) for alias in names)

@@ -6,7 +6,7 @@ enough, the arguments on one line if they fit, else one a line with a comma afte
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ CONFIGURED: Final = re.compile(
 QUOTES: Final = re.compile(r"""(?<!["'\w])["'](?=[^"'\n]*["'])""")
 TRIPLE: Final = re.compile("""'{3}|"{3}""")
 ROUNDS: Final = 40
+Bracket = cst.Call | cst.List | cst.Dict
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _too_long(text: str, limit: int) -> Iterator[tuple[int, str]]:
 
 
 def _broken(text: str, number: int, limit: int) -> str:
-    """The text with the widest call, or chain of calls, of one line spread over more; unchanged if it has none."""
+    """The text with the widest bracket, or chain of calls, of one line spread over more; unchanged if it has none."""
     wrapper = MetadataWrapper(cst.parse_module(text))
     places = wrapper.resolve(PositionProvider)
     line = text.split("\n")[number - 1]
@@ -83,20 +84,29 @@ def _broken(text: str, number: int, limit: int) -> str:
         and _reaches(places, chain, limit)
     ):
         return replaced(wrapper.module, chain, _chain(chain)).code
-    calls = [
-        call
-        for call in find(wrapper.module, cst.Call)
-        if call.args
-        and all(_on_line(places[arg], number) for arg in call.args)
-        and places[call].end.line == number
+    brackets: list[Bracket] = [
+        *find(wrapper.module, cst.Call),
+        *find(wrapper.module, cst.List),
+        *find(wrapper.module, cst.Dict),
     ]
-    # the call that closes last: what precedes its bracket stays on the line
-    call = max(calls, key=lambda each: _last(places[each]), default=None)
-    if call is None or places[call.args[0]].start.column > limit:
+    found = [
+        each
+        for each in brackets
+        if _parts(each)
+        and all(_on_line(places[part], number) for part in _parts(each))
+        and places[each].end.line == number
+    ]
+    # the one that closes last: what precedes its bracket stays on the line
+    widest = max(found, key=lambda each: _last(places[each]), default=None)
+    if widest is None or places[_parts(widest)[0]].start.column > limit:
         return text
-    arguments = ", ".join(_argument(wrapper.module, each) for each in call.args)
-    fits = start + 4 + len(arguments) <= limit
-    return replaced(wrapper.module, call, _spread(call, extra, one_line=fits)).code
+    parts = ", ".join(_part(wrapper.module, each) for each in _parts(widest))
+    spread = _spread(widest, extra, one_line=start + 4 + len(parts) <= limit)
+    return replaced(wrapper.module, widest, spread).code
+
+
+def _parts(node: Bracket) -> Sequence[cst.Arg | cst.BaseElement | cst.BaseDictElement]:
+    return node.args if isinstance(node, cst.Call) else node.elements
 
 
 def _on_line(place: CodeRange, number: int) -> bool:
@@ -129,8 +139,8 @@ def _on_lines(call: cst.Call) -> cst.Call:
     return call.with_changes(func=call.func.with_changes(value=_on_lines(call.func.value), dot=dot))
 
 
-def _argument(module: cst.Module, arg: cst.Arg) -> str:
-    return module.code_for_node(arg.with_changes(comma=cst.MaybeSentinel.DEFAULT)).strip()
+def _part(module: cst.Module, part: cst.Arg | cst.BaseElement | cst.BaseDictElement) -> str:
+    return module.code_for_node(part.with_changes(comma=cst.MaybeSentinel.DEFAULT)).strip()
 
 
 def _beyond_block(places: Mapping[cst.CSTNode, CodeRange], number: int, start: int) -> str:
@@ -144,20 +154,30 @@ def _beyond_block(places: Mapping[cst.CSTNode, CodeRange], number: int, start: i
     return " " * max(0, start - statement)
 
 
-def _spread(call: cst.Call, extra: str, *, one_line: bool) -> cst.Call:
-    inner = _new_line(extra + "    ")
-    outer = _new_line(extra)
-    last = call.args[-1]
+def _spread(node: Bracket, extra: str, *, one_line: bool) -> Bracket:
+    """The arguments or elements on a line of their own, or each on one, with a comma after the last."""
+    inner, outer = _new_line(extra + "    "), _new_line(extra)
+    gap = cst.SimpleWhitespace(" ") if one_line else inner
+    *others, last = _parts(node)
+    middle = [each.with_changes(comma=cst.Comma(whitespace_after=gap)) for each in others]
+    end = cst.MaybeSentinel.DEFAULT if one_line else cst.Comma()
+    if isinstance(node, cst.Dict):
+        return node.with_changes(
+            elements=[*middle, last.with_changes(comma=end)],
+            lbrace=cst.LeftCurlyBrace(whitespace_after=inner),
+            rbrace=cst.RightCurlyBrace(whitespace_before=outer),
+        )
+    if isinstance(node, cst.List):
+        return node.with_changes(
+            elements=[*middle, last.with_changes(comma=end)],
+            lbracket=cst.LeftSquareBracket(whitespace_after=inner),
+            rbracket=cst.RightSquareBracket(whitespace_before=outer),
+        )
     if one_line:
-        middle = [
-            arg.with_changes(comma=cst.Comma(whitespace_after=cst.SimpleWhitespace(" ")))
-            for arg in call.args[:-1]
-        ]
         final = last.with_changes(comma=cst.MaybeSentinel.DEFAULT, whitespace_after_arg=outer)
     else:
-        middle = [arg.with_changes(comma=cst.Comma(whitespace_after=inner)) for arg in call.args[:-1]]
         final = last.with_changes(comma=cst.Comma(whitespace_after=outer))
-    return call.with_changes(args=[*middle, final], whitespace_before_args=inner)
+    return node.with_changes(args=[*middle, final], whitespace_before_args=inner)
 
 
 def _new_line(indent: str) -> cst.ParenthesizedWhitespace:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import libcst as cst
 
 from analysis.source.fixes.advisory_lock import key_of
+from analysis.source.fixes.called_reads import read_query
 from analysis.source.fixes.change import atomic_import, model_import, proposal
 from analysis.source.fixes.imports import Import
 from analysis.source.fixes.inserts import insert_at_act
 from analysis.source.fixes.lock_row import loser
+from analysis.source.fixes.locking import with_lock
 from analysis.source.fixes.proposals import NotOffered, Proposal
-from analysis.source.fixes.queries import NO_ROW, Query, conditions, query_at, read_query, with_lock
+from analysis.source.fixes.queries import NO_ROW, Query, conditions, query_at
 from analysis.source.fixes.sites import Site, whole
-from analysis.source.fixes.syntax import chain_names, find, leading_lines, replaced
+from analysis.source.fixes.syntax import chain_names, find, put_before, replaced
 from analysis.source.fixes.transactions import wrapped
 
 NAME = "lock_parent"
@@ -50,8 +52,7 @@ def lock_parent(site: Site) -> Proposal:
         manager = site.models[parent.name].manager
         lock = site.statement(f"{parent.name}.{manager}.select_for_update().get(pk={parent.key})")
         first, *others = span.statements
-        lock = lock.with_changes(leading_lines=leading_lines(first))
-        statements = [lock, first.with_changes(leading_lines=[]), *others]
+        statements = [*put_before(lock, first), *others]
         imports.append(model_import(site, parent.name))
     return proposal(
         site,
@@ -102,14 +103,25 @@ def _parent(site: Site, query: Query) -> Parent:
 
 
 def _read_of(site: Site, name: str) -> Query | None:
-    """The query of one row that the function sets a variable to."""
+    """The query of one row that the function sets a variable to, on every way to the check."""
     for each in find(site.function, cst.Assign):
         if [site.code(target.target) for target in each.targets] == [name] and isinstance(
             each.value, cst.Call
         ):
-            query = query_at(site, site.places[each.value].start.line)
+            line = site.places[each.value].start.line
+            query = query_at(site, line) if _leads_to_read(site, line) else None
             if query is not None and query.call is each.value and not query.locked:
                 return (
                     query if query.kind == "shortcut" or query.methods[-1:] in (["get"], ["first"]) else None
                 )
     return None
+
+
+def _leads_to_read(site: Site, line: int) -> bool:
+    """A line of the block that holds the read, or of one around it, before the read."""
+    read = site.line_here(site.hit.read) or 0
+    return line <= read and any(
+        any(isinstance(each, cst.SimpleStatementLine) and site.covers(each, line) for each in block.body)
+        and any(site.covers(each, read) for each in block.body)
+        for block in find(site.function, cst.IndentedBlock)
+    )

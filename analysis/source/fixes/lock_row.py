@@ -8,16 +8,18 @@ from typing import Final
 import libcst as cst
 import libcst.matchers as m
 
+from analysis.source.fixes.absent import one_read
 from analysis.source.fixes.called_reads import locked_where_called
 from analysis.source.fixes.change import atomic_import, changed_text, model_import, needed, packed
 from analysis.source.fixes.guards import guard_of
 from analysis.source.fixes.imports import Import
 from analysis.source.fixes.inserts import insert_at_act
+from analysis.source.fixes.locking import with_lock
 from analysis.source.fixes.proposals import NotOffered, Proposal
-from analysis.source.fixes.queries import LAZY, Query, query_at, with_lock
+from analysis.source.fixes.queries import LAZY, Query, query_at
 from analysis.source.fixes.sites import Site, Span, whole
-from analysis.source.fixes.syntax import Statement, chain_calls, find, leading_lines, method_of, replaced
-from analysis.source.fixes.transactions import caught, in_transaction, wrapped
+from analysis.source.fixes.syntax import Statement, chain_calls, find, method_of, put_before, replaced
+from analysis.source.fixes.transactions import in_transaction, takes_absence, wrapped
 
 NAME = "lock_row"
 ABSENT: Final = ("get-except-create", "get-or-create-unconstrained", "lock-absent-row")
@@ -64,11 +66,34 @@ def lock_row(site: Site) -> Proposal:
 def _locked_read(site: Site, span: Span, query: Query) -> list[Statement]:
     if _is_absent(site, span, query):
         raise NotOffered(NOTHING_THERE)
+    if site.hit.check == "lock-never-evaluated" and query.methods[-1:] in ([each] for each in LAZY):
+        return [replaced(each, query.call, _asked(query)) for each in span.statements]
+    if (
+        site.hit.check == "delete-after-check"
+        and site.hit.read == site.hit.act
+        and query.methods[-1:] == ["get"]
+    ):
+        raise NotOffered(
+            "get() raises for the second request, with a lock or without: the row is gone by then"
+        )
     if query.locked and in_transaction(site, span):
         raise NotOffered("the row is locked before the check already")
+    if (one := one_read(site, span, query)) is not None:
+        first, *others = one.statements
+        return [replaced(first, one.query.call, with_lock(site, one.query)), *others]
     locked = query.call if query.locked else with_lock(site, query)
     statements = [replaced(each, query.call, locked) for each in span.statements]
     return [each for each in statements if not _asks_nothing(each)]
+
+
+def _asked(query: Query) -> cst.Call:
+    """`list(…)`: the query set is asked for its rows, and so locks them."""
+    arg = cst.Arg(query.call.with_changes(lpar=[], rpar=[]))
+    called = cst.Call(func=cst.Name("list"), args=[arg])
+    if not query.call.lpar:
+        return called
+    arg = arg.with_changes(whitespace_after_arg=query.call.rpar[-1].whitespace_before)
+    return called.with_changes(args=[arg], whitespace_before_args=query.call.lpar[0].whitespace_after)
 
 
 def _is_absent(site: Site, span: Span, query: Query) -> bool:
@@ -79,7 +104,7 @@ def _is_absent(site: Site, span: Span, query: Query) -> bool:
         return True
     act = site.line_here(site.hit.act) or 0
     handlers = [each for node in (*span.around, *span.statements) for each in find(node, cst.ExceptHandler)]
-    return any("DoesNotExist" in caught(each)[0] and site.covers(each, act) for each in handlers)
+    return any(takes_absence(each) and site.covers(each, act) for each in handlers)
 
 
 def _asks_nothing(node: Statement) -> bool:
@@ -104,9 +129,8 @@ def _locked_given(site: Site, span: Span) -> tuple[list[Statement], list[Import 
     lock = site.statement(f"{model}.{manager}.select_for_update().get(pk={row}.pk)")
     again = site.statement(f"{row}.refresh_from_db()")
     first, *others = span.statements
-    lines = leading_lines(first)
-    lock = lock.with_changes(leading_lines=lines)
-    return [lock, again, first.with_changes(leading_lines=[]), *others], [model_import(site, model)]
+    before, after = put_before(lock, first)
+    return [before, again, after, *others], [model_import(site, model)]
 
 
 def given_row(site: Site) -> tuple[str, str]:
@@ -144,6 +168,11 @@ def _why(site: Site, query: Query | None) -> str:
     why = f"The read at {site.hit.read} takes the row's lock: the check after it sees what the first request left."
     if query is None:
         why += " The row is read again under the lock: changes that the caller made to it and did not save are lost."
+    if query is not None and any(
+        query.call in find(each.body, cst.Call) and any(map(takes_absence, each.handlers))
+        for each in find(site.function, cst.Try)
+    ):
+        why += " Where no row is there yet, nothing is locked: two requests may both insert one."
     if query is not None and query.kind == "get_object":
         why += (
             " get_object() still finds the row and checks permissions; the locked read costs one query more."

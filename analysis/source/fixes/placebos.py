@@ -29,6 +29,9 @@ WAITS = "only where two writes of one row, or two equal keys, meet"
 def atomic_alone(site: Site) -> Proposal:
     """One transaction, and no lock in it: the second request still reads what the first has not committed."""
     span = whole(site)
+    query = query_at(site, site.line_here(site.hit.read))
+    if query is not None and query.locked:
+        raise NotOffered("the read takes a lock: a transaction around it is no control, but the fix")
     return _placebo(
         site,
         span,

@@ -1,6 +1,6 @@
 """The query that a hit reads with: where its manager ends, what it is about, and how a lock gets into it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 import libcst.matchers as m
@@ -8,7 +8,7 @@ import libcst.matchers as m
 from analysis.source.fixes.models import Model
 from analysis.source.fixes.proposals import NotOffered
 from analysis.source.fixes.sites import MANAGERS, Site
-from analysis.source.fixes.syntax import chain_calls, chain_names, find, method_of, replaced
+from analysis.source.fixes.syntax import chain_calls, chain_names, find, method_of
 
 ONE_ROW = ("get", "first", "last", "earliest", "latest")
 NO_ROW = (
@@ -25,13 +25,6 @@ NO_ROW = (
 NO_ROWS = tuple([each] for each in NO_ROW)
 WRITING = ("update", "delete")
 LAZY = ("filter", "all", "exclude", "order_by", "select_for_update")
-NO_LOCK = {
-    "distinct": "DISTINCT",
-    "union": "UNION",
-    "intersection": "INTERSECT",
-    "difference": "EXCEPT",
-    "values": "a result that is no row",
-}
 SHORTCUTS = ("get_object_or_404", "aget_object_or_404", "get_list_or_404")
 NAMED = m.Assign(targets=[m.AssignTarget(target=m.Name())])
 MANAGER_NAMES = ("objects", "_default_manager", "_base_manager")
@@ -45,6 +38,7 @@ class Query:
     `model`   the class it reads, as the code names it
     `target`  the variable it is assigned to
     `kind`    "chain", "shortcut" or "get_object"
+    `source`  the calls of the query set, or row, that the chain starts from, where a variable holds that one
     """
 
     call: cst.Call
@@ -52,15 +46,22 @@ class Query:
     model: str | None
     target: str | None
     kind: str
+    source: tuple[cst.Call, ...] = ()
 
     @property
     def methods(self) -> list[str]:
         return [call.func.attr.value for call in self.calls if isinstance(call.func, cst.Attribute)]
 
     @property
+    def narrowed(self) -> tuple[cst.Call, ...]:
+        """The calls behind the variable that the chain starts from, where it holds a query set and no row."""
+        return self.source if self.source and method_of(self.source[-1]) in LAZY else ()
+
+    @property
     def locked(self) -> bool:
         return "select_for_update" in {
             *self.methods,
+            *map(method_of, self.narrowed),
             *(chain_names(self.call.args[0].value) if self.kind == "shortcut" and self.call.args else ()),
         }
 
@@ -89,19 +90,12 @@ def _queries(site: Site, first: int | None, last: int | None) -> list[Query]:
         for node in calls
         if id(node) not in parts
         and any(site.covers(node, line) for line in range(first or 0, (last or 0) + 1))
-        and (query := _query(site, node)) is not None
+        and (query := query_of(site, node)) is not None
     ]
 
 
-def read_query(site: Site) -> Query:
-    """The query of the hit's read line."""
-    query = query_at(site, site.line_here(site.hit.read))
-    if query is None:
-        raise NotOffered(f"no query of the ORM is on the read line, {site.hit.read}")
-    return query
-
-
-def _query(site: Site, call: cst.Call) -> Query | None:
+def query_of(site: Site, call: cst.Call) -> Query | None:
+    """The call as a query of the ORM; None, if it looks like none."""
     if isinstance(call.func, cst.Name) and call.func.value in SHORTCUTS and call.args:
         names = chain_names(call.args[0].value)
         model = names[0] if names and names[0][:1].isupper() else None
@@ -120,8 +114,31 @@ def _query(site: Site, call: cst.Call) -> Query | None:
     )
     if not keywords and not MANAGERS & set(names) and not asks:
         return None
-    model = names[0] if len(names) > 1 and names[1] in MANAGER_NAMES and names[0][:1].isupper() else None
-    return Query(call, calls, model, _target(site, call), "chain")
+    source = _source(site, names)
+    found = Query(call, calls, None, _target(site, call), "chain", source)
+    return replace(found, model=_model_of(site, chain_names(source[-1].func) if found.narrowed else names))
+
+
+def _source(site: Site, names: list[str]) -> tuple[cst.Call, ...]:
+    """The calls of the query set, or row, that a chain starts from, where the function sets the variable once."""
+    if set(MANAGER_NAMES) & set(names) or names[0] == "self":
+        return ()
+    made = [
+        each.value
+        for each in find(site.function, cst.Assign, NAMED)
+        if names[0] == site.code(each.targets[0].target)
+    ]
+    if len(made) != 1 or not isinstance(made[0], cst.Call):
+        return ()
+    return tuple(reversed(list(chain_calls(made[0]))))
+
+
+def _model_of(site: Site, names: list[str]) -> str | None:
+    """The model of `Job.objects.…`; of `self.…` in a manager the one that the hit is about."""
+    if len(names) > 1 and names[1] in MANAGER_NAMES and names[0][:1].isupper():
+        return names[0]
+    manager = names[0] == "self" and len(names) > 1 and names[1] in (*ONE_ROW, *NO_ROW, *LAZY)
+    return site.hit.model if manager and site.owner and site.owner.name.value not in site.models else None
 
 
 def _target(site: Site, call: cst.Call) -> str | None:
@@ -151,102 +168,18 @@ def model_read(site: Site, query: Query) -> Model:
     return site.models[query.model]
 
 
-def with_lock(site: Site, query: Query) -> cst.BaseExpression:
-    """The query with `select_for_update()` in the place where people write it.
-
-    Raises: NotOffered, for what PostgreSQL or Django cannot lock
-    """
-    if query.kind == "get_object":
-        return _get_object(site, query)
-    if query.kind == "shortcut":
-        first = query.call.args[0]
-        return query.call.with_changes(
-            args=[first.with_changes(value=_locked_source(site, first.value)), *query.call.args[1:]]
-        )
-    methods = query.methods
-    if methods[-1] in NO_ROW:
-        raise NotOffered(f"the check asks .{methods[-1]}(): there may be no row that a lock could hold")
-    if (unfit := next((name for name in methods if name in NO_LOCK), None)) is not None:
-        raise NotOffered(f"PostgreSQL refuses FOR UPDATE together with {NO_LOCK[unfit]}")
-    if "annotate" in methods and _aggregates(site, query):
-        raise NotOffered("PostgreSQL refuses FOR UPDATE together with GROUP BY (an aggregate in .annotate())")
-    # behind the manager where the chain shows one, else before the call that asks for the row
-    at = query.calls[0] if _starts_at_manager(query.calls[0]) else query.call
-    assert isinstance(at.func, cst.Attribute)
-    locked = _lock(site, at.func.value, methods, query)
-    changed = at.with_changes(func=at.func.with_changes(value=locked))
-    if at is query.call:
-        return changed
-    return replaced(query.call, at, changed)
-
-
-def _starts_at_manager(call: cst.Call) -> bool:
-    names = chain_names(call.func)
-    return len(names) > 1 and names[-2] in MANAGER_NAMES
-
-
-def _lock(site: Site, source: cst.BaseExpression, methods: list[str], query: Query) -> cst.Call:
-    """`source.select_for_update()`; of the row itself only where joins may have no row (PostgreSQL refuses those)."""
-    joins = "select_related" in methods or any(
-        "__" in site.code(arg) for call in query.calls if method_of(call) == "order_by" for arg in call.args
-    )
-    of = f"of=({site.layout.literal('self')},)" if joins else ""
-    call = site.expression(f"x.select_for_update({of})")
-    assert isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute)
-    return call.with_changes(func=call.func.with_changes(value=source))
-
-
-def _aggregates(site: Site, query: Query) -> bool:
-    words = ("Count(", "Sum(", "Max(", "Min(", "Avg(", "Agg(")
-    return any(
-        word in site.code(arg)
-        for call in query.calls
-        if method_of(call) == "annotate"
-        for arg in call.args
-        for word in words
-    )
-
-
-def _locked_source(site: Site, source: cst.BaseExpression) -> cst.BaseExpression:
-    """The first argument of get_object_or_404, locked: a model, a manager or a query set."""
-    if isinstance(source, cst.Name) and source.value[:1].isupper():
-        model = site.models.get(source.value)
-        manager = model.manager if model else "objects"
-        return site.expression(f"{source.value}.{manager}.select_for_update()")
-    methods = [name for call in chain_calls(source) if (name := method_of(call))]
-    if unfit := next((name for name in methods if name in NO_LOCK), None):
-        raise NotOffered(f"PostgreSQL refuses FOR UPDATE together with {NO_LOCK[unfit]}")
-    chain = Query(cst.Call(func=source), tuple(reversed(list(chain_calls(source)))), None, None, "chain")
-    if chain.calls and "annotate" in methods and _aggregates(site, chain):
-        raise NotOffered("PostgreSQL refuses FOR UPDATE together with GROUP BY (an aggregate in .annotate())")
-    return _lock(site, source, methods, chain)
-
-
-def _get_object(site: Site, query: Query) -> cst.BaseExpression:
-    """`self.get_object()` finds and permits; the row is then read again under its lock."""
-    if query.model is None:
-        raise NotOffered(
-            "the view names neither `model` nor `queryset`: what get_object() reads is not known"
-        )
-    model = site.models.get(query.model)
-    manager = model.manager if model else "objects"
-    return site.expression(
-        f"get_object_or_404({query.model}.{manager}.select_for_update(), pk=self.get_object().pk)"
-    )
-
-
 def equalities(query: Query) -> dict[str, cst.BaseExpression]:
     """The arguments of the look-up.
 
     Raises: NotOffered, if it is more than equality of columns
     """
     found: dict[str, cst.BaseExpression] = {}
-    for call in query.calls:
-        name = query.methods[query.calls.index(call)]
-        if name not in ("get", "filter", "first", "exists", "all", "select_related", "only", "order_by"):
-            raise NotOffered(f"the look-up uses .{name}()")
-        if name in ("select_related", "only", "order_by"):
+    for call in (*query.narrowed, *query.calls):
+        name = method_of(call)
+        if name in ("select_related", "only", "order_by", "select_for_update"):
             continue
+        if name not in ("get", "filter", "first", "exists", "all"):
+            raise NotOffered(f"the look-up uses .{name}()")
         for arg in call.args:
             if arg.keyword is None or arg.star or "__" in arg.keyword.value:
                 raise NotOffered("the look-up is more than equality of columns")
@@ -262,16 +195,9 @@ def all_calls(site: Site, query: Query) -> tuple[cst.Call, ...]:
     Raises: NotOffered, if it starts from a variable that the function does not set to a query set
     """
     names = chain_names(query.call.func)
-    if query.kind != "chain" or set(MANAGER_NAMES) & set(names) or names[:1] == ["self"]:
-        return query.calls
-    made = [
-        each.value
-        for each in find(site.function, cst.Assign, NAMED)
-        if names[0] == site.code(each.targets[0].target)
-    ]
-    if len(made) != 1 or not isinstance(made[0], cst.Call):
+    if not query.source and not set(MANAGER_NAMES) & set(names) and names[0] != "self":
         raise NotOffered(f"what `{names[0]}` holds at {site.hit.read} is not written in one place")
-    return (*reversed(list(chain_calls(made[0]))), *query.calls)
+    return (*query.source, *query.calls)
 
 
 def conditions(site: Site, query: Query) -> list[cst.Arg]:

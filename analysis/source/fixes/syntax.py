@@ -58,6 +58,20 @@ def leading_lines(node: cst.CSTNode) -> list[cst.EmptyLine]:
     return list(getattr(node, "leading_lines", ()))
 
 
+def put_before(new: Statement, old: Statement) -> list[Statement]:
+    """Two statements in a row: the empty lines of the old one come first, its comments stay with it."""
+    lines = leading_lines(old)
+    at = next((index for index, each in enumerate(lines) if each.comment is not None), len(lines))
+    return [new.with_changes(leading_lines=lines[:at]), old.with_changes(leading_lines=lines[at:])]
+
+
+def lost_comments(old: Sequence[cst.CSTNode], kept: Sequence[cst.CSTNode]) -> list[cst.EmptyLine]:
+    """The comments of old nodes that the kept ones do not have, as lines of their own."""
+    there = {each.value for node in kept for each in find(node, cst.Comment)}
+    found = [each for node in old for each in find(node, cst.Comment)]
+    return [cst.EmptyLine(comment=each) for each in found if each.value not in there]
+
+
 def replaced(node: Node, old: cst.CSTNode, new: cst.CSTNode) -> Node:
     """The node with one node below it replaced by another."""
     changed = node.deep_replace(old, new)

@@ -145,6 +145,11 @@ def _tries(node: cst.CSTNode) -> list[cst.Try]:
     return found + [each for block in blocks_of(node) for child in block.body for each in _tries(child)]
 
 
+def takes_absence(handler: cst.ExceptHandler) -> bool:
+    """The handler takes what `get()` raises where no row is there."""
+    return bool({"DoesNotExist", "ObjectDoesNotExist"} & set(caught(handler)))
+
+
 def caught(handler: cst.ExceptHandler) -> list[str]:
     """The last names of the exceptions that a handler takes: ["IntegrityError"]; a bare `except` takes all."""
     if handler.type is None:

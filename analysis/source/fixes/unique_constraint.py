@@ -6,18 +6,22 @@ Source: Django, "Constraints reference", UniqueConstraint; "Migration Operations
 import libcst as cst
 
 from analysis.source.fixes.advisory_lock import constant_of
+from analysis.source.fixes.called_reads import read_query
 from analysis.source.fixes.change import changed_text, packed
 from analysis.source.fixes.constraints import Constraint, constrained, migration
 from analysis.source.fixes.get_or_create import loser, merged
 from analysis.source.fixes.guards import guard_of
+from analysis.source.fixes.imports import Import
 from analysis.source.fixes.insert_first import handled
 from analysis.source.fixes.inserts import Insert, insert_at_act, insert_of
 from analysis.source.fixes.proposals import NotOffered, Proposal
-from analysis.source.fixes.queries import equalities, read_query
+from analysis.source.fixes.queries import equalities
 from analysis.source.fixes.sites import Site, whole
 from analysis.source.fixes.syntax import method_of
+from analysis.source.fixes.update_or_create import joined
 
 NAME = "unique_constraint"
+Answered = tuple[cst.FunctionDef, list[Import | None]]
 
 
 def unique_constraint(site: Site) -> Proposal:
@@ -50,7 +54,11 @@ def _lookup(site: Site, insert: Insert) -> dict[str, cst.BaseExpression]:
             raise NotOffered("the look-up is more than equality of columns")
         return insert.given
     query = read_query(site)
-    if query.model is not None and query.model != insert.model.name:
+    if query.model is None:
+        raise NotOffered(
+            f"the look-up starts from a row: which column of {insert.model.name} holds it is not known"
+        )
+    if query.model != insert.model.name:
         raise NotOffered(f"the check reads {query.model}, not the {insert.model.name} that is inserted")
     return equalities(query)
 
@@ -79,15 +87,30 @@ def _constraint(site: Site, insert: Insert) -> Constraint:
 
 
 def _answered(site: Site, insert: Insert) -> str:
-    """The file with the conflict answered: get_or_create where it fits, else the check's refusal."""
+    """The file with the conflict answered: by one call that reads or inserts, else by the check's refusal."""
     if _is_one_call(insert):
         return site.text
-    try:
-        return changed_text(site, {site.function: merged(site, constrained=False)}, [])
-    except NotOffered:
-        span = whole(site)
-        function, imports = handled(site, span, insert_of(site, span), guard_of(site))
-        return changed_text(site, {site.function: function}, imports)
+    for answer in (_merged, _joined, _handled):
+        try:
+            function, imports = answer(site)
+        except NotOffered as error:
+            reason = error
+        else:
+            return changed_text(site, {site.function: function}, imports)
+    raise reason
+
+
+def _merged(site: Site) -> Answered:
+    return merged(site, constrained=False), []
+
+
+def _joined(site: Site) -> Answered:
+    return joined(site, constrained=False)
+
+
+def _handled(site: Site) -> Answered:
+    span = whole(site)
+    return handled(site, span, insert_of(site, span), guard_of(site))
 
 
 def _nulls(constraint: Constraint) -> str:
