@@ -29,6 +29,23 @@ WORDS: Final = {
 STEPS: Final = (1.0, 0.99, RELIABLE, 0.9, 0.8, 0.5, 0.0)
 
 
+def told_twice(retold: pd.DataFrame) -> list[Finding]:
+    """That two logs tell the same requests, and by which of them those count.
+
+    In:   retold as `questions.retold` gives it
+    """
+    limits = "Told by method, path, status and the order of stamps within 2 s; what only one log tells counts as well."
+    return [
+        Finding(
+            f"{row['path']} tells {counted(row['requests'], 'request')} that {row['told_by']} tells too; each counts "
+            f"once, as {row['told_by']} tells it.",
+            (int(row["first_record"]), int(row["first_told_by"])),
+            limits,
+        )
+        for row in retold.to_dict("records")
+    ]
+
+
 def by_what(rules: Iterable[str]) -> str:
     """`request id`, or the evidence of all rules: `path, key and time`."""
     used = {word.removesuffix(" across clocks") for rule in rules for word in rule.split("+")}

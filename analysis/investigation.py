@@ -60,7 +60,7 @@ class Investigation:
         window, zone = opened.case.window, opened.case.zone
         self.since_us = microseconds(utc(datetime.fromisoformat(since), zone) if since else window.since)
         self.until_us = microseconds(utc(datetime.fromisoformat(until), zone) if until else window.until)
-        self.forged = self._count("flags") > 0
+        self.forged, self.retold = (self._count(name) > 0 for name in ("flags", "retold"))
         self.told: list[tuple[Finding, list[str]]] = []
         self.facts: dict[str, Any] = {}
         self.drawn: dict[str, str] = {}  # chart -> what is to be seen in it
@@ -76,14 +76,16 @@ class Investigation:
         return requests
 
     def table(self, name: str) -> ibis.Table:
-        """A promised table as an Ibis expression, whole but for requests and exceptions that may be forged.
+        """A promised table as an Ibis expression; requests and exceptions without those that may be forged.
 
-        `opened.table(name)` has those too.
+        Nor are those requests in it that another log tells too. `opened.table(name)` has them all.
         """
         whole = self.opened.table(name)
-        if not self.forged or name not in ("requests", "exceptions"):
-            return whole
-        return whole.anti_join(self.opened.table("flags"), "record_id")
+        if self.forged and name in ("requests", "exceptions"):
+            whole = whole.anti_join(self.opened.table("flags"), "record_id")
+        if self.retold and name == "requests":
+            whole = whole.anti_join(self.opened.table("retold"), "record_id")
+        return whole
 
     def _count(self, name: str) -> int:
         rows = self.opened.table(name)

@@ -32,6 +32,23 @@ def flagged(case: Investigation) -> pd.DataFrame:
     return case.run(rows.select("reason", "text", flagged_record="record_id"))
 
 
+def retold(case: Investigation) -> pd.DataFrame:
+    """The requests that two logs tell, a row two logs.
+
+    Out:  path, told_by (the path of the log as which they count), requests, first_record and first_told_by (the first
+          of them in either log)
+    """
+    requests = case.opened.table("requests").select("record_id", "source_id")
+    of = requests.join(case.table("sources").select("source_id", "path"), "source_id").drop("source_id")
+    better = of.select(first_told_by="record_id", told_by="path")
+    rows = case.table("retold").rename(first_told_by="told_by").join(of, "record_id")
+    rows = rows.join(better, "first_told_by")
+    firsts = {"first_record": rows.record_id.min(), "first_told_by": rows.first_told_by.min()}
+    return case.run(
+        rows.group_by("path", "told_by").aggregate(requests=rows.count(), **firsts).order_by("path")
+    )
+
+
 def causes_around(case: Investigation, found: Sequence[Spike]) -> pd.DataFrame:
     """The causes of failures, counted before and from the first onset."""
     onset_us = min((spike.onset_us for spike in found), default=0)

@@ -167,6 +167,8 @@ TABLES: Final[dict[str, ibis.Schema]] = {
     ),
     # Records that may be no records but text of a user's with a line break in it (CWE-117): they count in no rate.
     "flags": ibis.schema({"record_id": "int64", "reason": "string"}),
+    # Requests that another log tells too, with more of each: they are counted once, as that one tells them.
+    "retold": ibis.schema({"record_id": "int64", "told_by": "int64"}),
     "deploys": ibis.schema(
         {
             "deployed_at": "timestamp",

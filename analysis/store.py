@@ -31,6 +31,7 @@ from analysis.evidence.load import (
     load_source,
 )
 from analysis.evidence.overlaps import leave_out_copies
+from analysis.evidence.retold import load_retold
 from analysis.evidence.seal import Manifest
 from analysis.evidence.sources import Rotated, Source, find_sources
 from analysis.files import FULL, make_folder, no_room, write_whole
@@ -276,6 +277,7 @@ def load(connection: Connection, sources: list[Source], settings: Settings, prog
         each.source_id for each in sources if all(part.json is not None for part in each.format.parts)
     ]
     load_flags(connection, escaping)
+    load_retold(connection)
     load_links(connection)
     problems += derive.load_changes(connection, settings.case)
     seal.check_accounts(connection)

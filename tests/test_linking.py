@@ -75,7 +75,7 @@ def siblings_sql():
 
 def links_of(connection, flagged=()):
     """(request, error or statement, rule, confidence) of each link that the loader makes."""
-    for name in ("links", "flags"):
+    for name in ("links", "flags", "retold"):
         engine.create_table(connection, name)
     for record_id in flagged:
         connection.execute("INSERT INTO flags VALUES (?, 'out of order')", [record_id])

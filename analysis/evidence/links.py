@@ -42,6 +42,7 @@ TEMPORARY: Final = ("open_exceptions", "raised_in", "open_statements")
 
 FORGED: Final = """
 DELETE FROM links WHERE from_record IN (SELECT record_id FROM flags) OR to_record IN (SELECT record_id FROM flags)
+OR from_record IN (SELECT record_id FROM retold)
 """
 
 
@@ -68,7 +69,7 @@ def _any(connection: Connection, name: str) -> bool:
 
 
 def _genuine() -> ibis.Table:
-    return table("requests").anti_join(table("flags"), "record_id")
+    return table("requests").anti_join(table("flags"), "record_id").anti_join(table("retold"), "record_id")
 
 
 @cache
