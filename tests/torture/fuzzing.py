@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.case import CaseError, read_case
-from analysis.evidence import derive, postgres, seal
+from analysis.evidence import derive, mysql, postgres, seal, sql
 from analysis.evidence.compression import compression_of
 from analysis.evidence.deploys import DeploysError, deploys
 from analysis.evidence.encodings import encoding_of
@@ -124,10 +124,13 @@ def database_lines(number: int) -> None:
     kinds = [which for which, fmt in enumerate(formats()) if fmt.kind == "database"]
     which = kinds[number % len(kinds)]
     seeds, header = format_seeds(which)
-    content = header + heap(chance, seeds + strings_of("test_postgres.py"), RUN_BYTES, whole=0.5)
+    seeds += strings_of("test_postgres.py") + strings_of("test_mysql.py")
+    content = header + heap(chance, seeds, RUN_BYTES, whole=0.5)
     with loaded(content, formats()[which].name) as connection:
         lines = connection.execute("SELECT * FROM database_lines ORDER BY record_id").df()
+        entries = connection.execute(sql.STATEMENT_LINES).df()
     timed(lambda: postgres.statements(lines, "request_id"), formats()[which].name)
+    timed(lambda: mysql.statements(entries, "request_id"), formats()[which].name)
     timed(lambda: lock_waits(lines), formats()[which].name)
 
 
