@@ -124,7 +124,7 @@ def database_lines(number: int) -> None:
     kinds = [which for which, fmt in enumerate(formats()) if fmt.kind == "database"]
     which = kinds[number % len(kinds)]
     seeds, header = format_seeds(which)
-    seeds += strings_of("test_postgres.py") + strings_of("test_mysql.py")
+    seeds = [*seeds, *strings_of("test_postgres.py"), *strings_of("test_mysql.py")]
     content = header + heap(chance, seeds, RUN_BYTES, whole=0.5)
     with loaded(content, formats()[which].name) as connection:
         lines = connection.execute("SELECT * FROM database_lines ORDER BY record_id").df()
