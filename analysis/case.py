@@ -2,6 +2,7 @@
 
 import datetime as dt
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 FILE = "case.toml"
 LARGEST = 10**9
+ENDPOINT = re.compile(r"[A-Z]+ /\S*")
 
 
 class CaseError(Exception):
@@ -55,6 +57,7 @@ class App:
     settings: str | None = None  # None: what its manage.py names
     python: str | None = None  # the interpreter that has its packages; None: the kit's own
     setup: str = "setup.py"  # makes the rows and the requests
+    endpoint: str | None = None  # "POST /pay/", accused by hand; None: the one that the logs accuse
     environment: Mapping[str, str] = field(default_factory=dict)  # what its settings need
 
 
@@ -183,7 +186,12 @@ def read_app(reader: "Reader") -> App | None:
     root = part.text("root")
     if root is None:
         raise CaseError(f"{reader.file}: [app] has no root, the folder of the application")
-    given = part.texts("settings", "python", "setup")
+    given = part.texts("settings", "python", "setup", "endpoint")
+    if given["endpoint"] is not None and not ENDPOINT.fullmatch(given["endpoint"]):
+        raise CaseError(
+            f"{reader.file}: [app] endpoint = {given['endpoint']!r}; wanted a method and a path, such as "
+            '"POST /jobs/7/done"'
+        )
     environment = part.section("environment").every_text()
     part.refuse_unknown()
     return App(

@@ -229,6 +229,7 @@ def to_toml(discovery: Discovery) -> str:
         '# settings = "config.settings"',
         '# python = "../application/.venv/bin/python"',
         '# environment = { SECRET_KEY = "x" }',
+        '# endpoint = "POST /jobs/7/done"  # what you suspect yourself, where the logs accuse nothing',
         "",
         "# One [[source]] a file or glob. clock: sources with the same one may be compared stamp by stamp.",
         '# ordered_by: "writer" if lines stand as one writer wrote them, "stamp" for a merged or sorted export.',

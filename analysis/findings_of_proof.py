@@ -13,12 +13,14 @@ from analysis.proof.team import TeamProof
 from analysis.replay.oracle import SERIAL, STUCK, Judged
 from analysis.replay.runs import Run
 from analysis.replay.words import explained as told_lines
+from analysis.suspicion import NAMED
 from analysis.wording import counted
 
 OVERLAPPED: Final = {
     "sure": "In production the two overlapped.",
     "possible": "Whether the two overlapped in production is undecided.",
     "none": "In production these two did not overlap: the code races, but not in this pair.",
+    NAMED: "The endpoint was named by hand: the logs do not show that two of its requests met.",
 }
 
 

@@ -12,6 +12,7 @@ from analysis.investigation import Investigation
 from analysis.signals import correlate, duplicates
 
 WINDOW_US: Final = 1_000_000
+NAMED: Final = "named by hand"
 
 
 class NothingToProve(Exception):
@@ -48,7 +49,10 @@ class Observed:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """One endpoint under suspicion. `records`: of the two requests; `overlap` in time: sure, possible, none."""
+    """One endpoint under suspicion. `records`: of the two requests; `overlap` in time: sure, possible, none.
+
+    Where the endpoint was named by hand, `records` are of at most one request that it answered, and `overlap` is NAMED.
+    """
 
     method: str
     path: str
@@ -74,10 +78,13 @@ class Suspicion:
 
 
 def suspicion(case: Investigation, window_us: int = WINDOW_US) -> Suspicion:
-    """What the logs accuse most: the telling pair of a suspected endpoint, else that of any which writes.
+    """What the case's [app] names, else what the logs accuse most: the telling pair of an endpoint.
 
-    Raises: NothingToProve
+    A suspected endpoint is taken before any other that writes. Raises: NothingToProve
     """
+    app = case.opened.case.app
+    if app is not None and app.endpoint is not None:
+        return of_endpoint(case, app.endpoint)
     pairs = duplicates.pairs(case.requests, window_us)
     judged = correlate.suspects(case.run(correlate.two_by_two(correlate.exposure(case.requests, pairs))))
     telling = questions.telling_pair(case, pairs, judged[judged["verdict"] == "suspect"])
@@ -93,7 +100,33 @@ def suspicion(case: Investigation, window_us: int = WINDOW_US) -> Suspicion:
         return of_pair(case, found.iloc[0].to_dict())
     raise NothingToProve(
         "no two requests for the same thing by the same user stand close together in these logs; "
-        "an access log with what each request is about and by whom would show them"
+        "an access log with what each request is about and by whom would show them; an endpoint that you suspect "
+        'yourself is named in case.toml: [app] endpoint = "POST /jobs/7/done"'
+    )
+
+
+def of_endpoint(case: Investigation, endpoint: str) -> Suspicion:
+    """The accusation that an analyst makes; the last request there that went well stands for both."""
+    method, path = endpoint.split()
+    requests = case.requests
+    there = (requests.path.split("?")[0] == path) | (requests.route == path)
+    well = requests.filter(requests.method == method, there, requests.status < 400)
+    rows = case.run(well.order_by(ibis.desc("stamp_us"), ibis.desc("record_id")).limit(1)).to_dict("records")
+    row = (
+        rows[0] if rows else {"path": path, "route": path, "entity": None, "user_id": None, "stamp_us": None}
+    )
+    return Suspicion(
+        method=method,
+        path=str(row["path"]),
+        route=str(row["route"]),
+        entity=text(row["entity"]),
+        user=text(row["user_id"]),
+        records=tuple(int(each["record_id"]) for each in rows),
+        statuses=tuple(number(each["status"]) for each in rows),
+        stamp_us=number(row["stamp_us"]),
+        raised=None,
+        statements=(),
+        overlap=NAMED,
     )
 
 

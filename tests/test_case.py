@@ -56,6 +56,7 @@ def test_the_title_is_the_folders_name_unless_given(tmp_path):
         ('date = "11 March"\n[[source]]\npath = "a"', "wanted a date without quotes"),
         ('titel = "x"\n[[source]]\npath = "a"', "did you mean 'title'"),
         ("[app]\nsettings = 'x'\n", "has no root"),
+        ("[app]\nroot = 'x'\nendpoint = '/pay/'\n", "wanted a method and a path, such as"),
         ('[[source]]\npath = "a"\nlag_ms = inf', "lag_ms = inf; wanted a number of at most"),
         ('[[source]]\npath = "a"\nlag_ms = nan', "lag_ms = nan; wanted a number of at most"),
         ('[fields]\nuser = "u"\nusr = "v"\n[[source]]\npath = "a"', "unknown key 'usr'"),

@@ -11,6 +11,7 @@ import pytest
 import analysis
 from analysis.findings_of_proof import concluded, gated, observed_order
 from analysis.proof.prove import NOT_ENACTED, PROVED, prove
+from analysis.suspicion import NothingToProve
 
 SHOP = Path(__file__).parent / "zoo" / "shop_site"
 CASE = """
@@ -124,3 +125,23 @@ def test_the_report_of_a_silent_race_says_that_no_error_was_logged(tmp_path):
     verdict = json.loads((tmp_path / "out" / "verdict.json").read_text())
     assert verdict["verdict"] == "race shown, no error of it logged"
     assert verdict["facts"]["proof"]["proved"] is True and verdict["facts"]["proof"]["same_error"] is False
+
+
+@pytest.mark.slow
+def test_an_endpoint_named_by_hand_is_convicted_without_a_pair_in_the_logs(tmp_path):
+    case = a_case(tmp_path, "like", WRITE)
+    (case / "postgresql.csv").unlink()
+    (case / "access.log").write_text(
+        '[2026-03-11T09:14:07.480] 4127 203.0.113.7 "POST /articles/17/like HTTP/1.1" 204 0.080000 article=17\n'
+    )
+    bare = CASE.replace(
+        '[[source]]\npath = "postgresql.csv"\nformat = "postgresql_csvlog"\nclock = "host"\n', ""
+    )
+    (case / "case.toml").write_text(bare)
+    with pytest.raises(NothingToProve, match="an endpoint that you suspect yourself"):
+        prove(analysis.investigate(str(case), "x"))
+    (case / "case.toml").write_text(f'{bare}endpoint = "POST /articles/17/like"\n')
+    proof = prove(analysis.investigate(str(case), "x"), repeats=2)
+    assert (proof.verdict, proof.hit.function) == (PROVED, "like")
+    assert "The endpoint was named by hand" in concluded(proof).limits
+    assert proof.menu.best is not None and proof.team.gate.believed

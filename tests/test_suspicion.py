@@ -5,7 +5,7 @@ import json
 import pytest
 
 import analysis
-from analysis.suspicion import NothingToProve, suspicion
+from analysis.suspicion import NAMED, NothingToProve, suspicion
 
 CASE = """
 title = "Coupons"
@@ -66,3 +66,22 @@ def test_an_answer_5xx_that_meets_no_other_request_accuses_nobody(tmp_path, coup
 def test_two_people_who_both_succeed_are_no_pair(tmp_path):
     with pytest.raises(NothingToProve):
         accused(tmp_path, answered(9, 100, "c", 8, 201, "bo"), answered(9, 120, "d", 8, 201, "cy"))
+
+
+def named(folder, endpoint, *lines):
+    (folder / "case.toml").write_text(f'{CASE}[app]\nroot = "source"\nendpoint = "{endpoint}"\n')
+    (folder / "app.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return suspicion(analysis.investigate(str(folder), "x"))
+
+
+@pytest.mark.parametrize("endpoint", ["POST /coupons/8/redeem/", "POST /coupons/{id}/redeem/"])
+def test_an_endpoint_named_by_hand_is_accused_whatever_the_logs_accuse(tmp_path, endpoint):
+    lines = (*CLICKED_TWICE, answered(9, 100, "c", 8, 201, "bo"), answered(12, 100, "d", 8, 409, None))
+    found = named(tmp_path, endpoint, *lines)
+    assert (found.method, found.path, found.entity, found.user) == ("POST", "/coupons/8/redeem/", "8", "bo")
+    assert (found.success, found.raised, found.overlap, len(found.records)) == (201, None, NAMED, 1)
+
+
+def test_an_endpoint_that_no_log_knows_can_be_named(tmp_path):
+    found = named(tmp_path, "POST /pay/", *CLICKED_TWICE)
+    assert (found.method, found.path, found.records, found.success) == ("POST", "/pay/", (), None)
