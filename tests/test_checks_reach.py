@@ -250,3 +250,41 @@ def test_a_user_that_was_just_made_is_nobody_elses():
             user.first_name = request.POST["first"]
             user.save()
         """)
+
+
+PAY_VIEW = """
+    from django.views.generic import CreateView
+    from .forms import PaymentForm
+
+    class PayView(CreateView):
+        form_class = PaymentForm
+
+        def form_valid(self, form):
+            self.account.balance -= form.cleaned_data["amount"]
+            self.account.save()  # act
+            return HttpResponse()
+"""
+
+
+def test_a_form_of_another_module_that_decides_is_named_by_its_own_lines():
+    """The framework calls it: no line of the view does, and the form's line number in the view's file is another's."""
+    hit(
+        "limited-use",
+        PAY_VIEW,
+        forms='''
+        from django import forms
+        from .models import Account, Invoice
+
+        class PaymentForm(forms.ModelForm):
+            class Meta:
+                model = Invoice
+                fields = ["number"]
+
+            def clean_number(self):
+                """What the account cannot pay is refused."""
+                amount = self.cleaned_data["amount"]  # read
+                if self.account.balance < amount:  # test
+                    raise forms.ValidationError("too much")
+                return amount
+        ''',
+    )

@@ -20,7 +20,11 @@ DEEPEST = 4  # calls followed from the function that was asked about
 
 
 def inline(
-    tracer: "Tracer", function: Function, args: list[Value], given: dict[str, Value], node: ast.expr
+    tracer: "Tracer",
+    function: Function,
+    args: list[Value],
+    given: dict[str, Value],
+    node: ast.expr | ast.stmt,
 ) -> Value:
     """Executes a function of the tree with these arguments; its return value.
 
@@ -50,12 +54,16 @@ def inline(
     return merged(*frame.returns) if frame.returns else NOTHING
 
 
-def enter(tracer: "Tracer", frame: "Frame", function: Function, node: ast.expr) -> None:
-    """Executes the body of a function in a frame of its own; whatever happens, the caller's is back afterwards."""
+def enter(tracer: "Tracer", frame: "Frame", function: Function, node: ast.expr | ast.stmt) -> None:
+    """Executes the body of a function in a frame of its own; whatever happens, the caller's is back afterwards.
+
+    node: the call; where the framework makes it, which has no line in the tree, a statement of the function itself.
+    """
     from analysis.source.statements import run_block
 
     outer, path, loops = tracer.frame, len(tracer.path), tracer.loops
-    tracer.calls.append(Place(outer.module.path, node.lineno))
+    by_framework = any(node is statement for statement in function.node.body)
+    tracer.calls.append(Place((function if by_framework else outer).module.path, node.lineno))
     tracer.chain.append(tracer.next_order())
     tracer.active.append(function)
     tracer.frame = frame

@@ -226,7 +226,9 @@ class Tracer:
         finally:
             self.frame = outer
 
-    def inline(self, function: Function, args: list[Value], given: dict[str, Value], node: ast.expr) -> Value:
+    def inline(
+        self, function: Function, args: list[Value], given: dict[str, Value], node: ast.expr | ast.stmt
+    ) -> Value:
         from analysis.source.following import inline
 
         return inline(self, function, args, given, node)

@@ -34,7 +34,9 @@ def validated(tracer: "Tracer", form: Value, node: ast.expr | None = None) -> No
             if validates(method):
                 found.setdefault(name, method)
     for method in found.values():
-        tracer.inline(method, [form], {}, node or method.node.body[0])  # type: ignore[arg-type]
+        documented = len(method.node.body) > 1 and ast.get_docstring(method.node, clean=False) is not None
+        first = method.node.body[documented]
+        tracer.inline(method, [form], {}, node or first)
 
 
 def validate_first(tracer: "Tracer", function: Function) -> None:
