@@ -17,7 +17,7 @@ TARGETS = ("exceptions", "statements")
 def links(incident: Incident) -> pd.DataFrame:
     """The links that the loader makes of an incident's tables."""
     connection = engine.in_memory(incident.tables)
-    for name in ("links", "flags"):
+    for name in ("links", "flags", "retold"):
         engine.create_table(connection, name)
     load_links(connection)
     return connection.execute("SELECT * FROM links").df()
