@@ -214,8 +214,9 @@ class Investigation:
 def show_drawn(charts: Mapping[str, str], out: str, *names: str) -> None:
     """Show charts again that other notebooks drew; those that none drew are left out."""
     for name in names:
-        if name in charts:
-            show_svg((Path(out) / CHARTS / f"{name}.svg").read_text(encoding="utf-8"), charts[name])
+        file = Path(out) / CHARTS / f"{name}.svg"
+        if name in charts and file.is_file():
+            show_svg(file.read_text(encoding="utf-8"), charts[name])
 
 
 def show_told(findings: Iterable[Mapping[str, Any]]) -> None:

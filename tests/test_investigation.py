@@ -5,7 +5,7 @@ import pytest
 
 import analysis
 from analysis.findings import Finding
-from analysis.investigation import show_told
+from analysis.investigation import show_drawn, show_told
 
 ACCESS = (
     '[2026-11-24T09:14:0{second}.481] 41 203.0.113.7 "POST /api/jobs/{second}/done HTTP/1.1" 200 0.038123 '
@@ -126,3 +126,13 @@ def test_findings_are_told_again_under_the_notebooks_that_told_them(monkeypatch)
     ]
     assert [each["text/html"].count('class="finding"') for each in sent] == [2, 1]
     assert "&lt;proved&gt;" in sent[1]["text/html"]
+
+
+def test_a_chart_that_no_notebook_drew_is_left_out(tmp_path, monkeypatch):
+    """An endpoint that was named by hand has no pair, and no chart of one."""
+    sent = []
+    monkeypatch.setattr("analysis.investigation.show_svg", lambda svg, alt: sent.append((svg, alt)))
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "witness.svg").write_text("<svg/>")
+    show_drawn({"interleaving": "a", "witness": "b"}, str(tmp_path), "interleaving", "witness", "other")
+    assert sent == [("<svg/>", "b")]
