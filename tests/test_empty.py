@@ -71,7 +71,11 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "data", "told"), KINDS)
+IDS = [f"{number} {name}" for number, (name, *_) in enumerate(KINDS)]
+"""Not of the data: what is compressed holds the time."""
+
+
+@pytest.mark.parametrize(("name", "data", "told"), KINDS, ids=IDS)
 def test_a_folder_with_nothing_to_read_says_why(tmp_path, name, data, told):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(CaseError) as raised:
@@ -80,7 +84,7 @@ def test_a_folder_with_nothing_to_read_says_why(tmp_path, name, data, told):
     assert name in str(raised.value)
 
 
-@pytest.mark.parametrize(("name", "data", "told"), KINDS)
+@pytest.mark.parametrize(("name", "data", "told"), KINDS, ids=IDS)
 def test_beside_a_log_it_is_left_out_and_told(tmp_path, name, data, told):
     (tmp_path / name).write_bytes(data)
     (tmp_path / "b.log").write_bytes(LOG)
@@ -92,7 +96,7 @@ def test_beside_a_log_it_is_left_out_and_told(tmp_path, name, data, told):
     assert told in problem
 
 
-@pytest.mark.parametrize(("name", "data", "told"), KINDS)
+@pytest.mark.parametrize(("name", "data", "told"), KINDS, ids=IDS)
 def test_alone_in_a_case_it_is_an_error_that_says_why(tmp_path, name, data, told):
     (tmp_path / name).write_bytes(data)
     (tmp_path / "case.toml").write_text(f'[[source]]\npath = "{name}"\n')
