@@ -4,9 +4,10 @@ import datetime as dt
 import glob
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from analysis.case import FILE, Case, CaseError, Fields, SourceSpec, zone_name
 from analysis.evidence.archives import Content, contents
@@ -59,29 +60,12 @@ def discover(folder: Path, zone: str | None = None) -> Discovery:
     if not folder.is_dir():
         raise CaseError(f"{folder}: not a folder; give the folder that the log exports lie in")
     formats = with_case(folder)
-    sources: list[SourceSpec] = []
     notes: list[str] = []
-    unread: list[str] = []
-    text: list[str] = []
     files = list(visible_files(folder))
     deploys = [file for file in files if DEPLOY_NAME.search(file.name) and file.suffix in DEPLOY_SUFFIXES]
     bundles = [file for file in files if file.suffix == ".bundle"]
-    for file in sorted({*files} - {*deploys, *bundles}):
-        told = len(notes)
-        looks = look_at(file, formats, notes)
-        if not looks:
-            unread += notes[told:]
-        else:
-            is_archive = looks[0].in_archive  # each member is then looked at again
-            path = glob.escape(str(file.relative_to(folder)))
-            sources.append(SourceSpec(path, None if is_archive else looks[0].reading.name))
-        for look in looks:
-            if look.reading.kind != "database":
-                text += look.beginning.decode("utf-8", "replace").splitlines()
-    own, others = folder / ".git", sorted(folder.glob("*/.git"))
-    worked_on = [git.parent for git in others]
-    histories = [*([folder] if own.exists() else []), *bundles[-1:], *bare_repositories(folder), *worked_on]
-    repository = str(histories[0].relative_to(folder)) if histories else None
+    logs = sorted({*files} - {*deploys, *bundles})
+    sources, text, unread = look_at_all(folder, logs, formats, notes)
     if not sources:
         why = notes or ["it holds no files but hidden ones, notebooks and descriptions"]
         raise CaseError(
@@ -94,10 +78,43 @@ def discover(folder: Path, zone: str | None = None) -> Discovery:
         zone=zone_name(zone or "UTC", "--zone"),
         fields=guess_fields(text),
         deploys=tuple(str(file.relative_to(folder)) for file in deploys),
-        repository=repository,
+        repository=repository_in(folder, bundles),
         left_out=tuple(unread),
     )
     return Discovery(case, tuple(notes))
+
+
+def look_at_all(
+    folder: Path, files: Iterable[Path], formats: dict[str, Format], notes: list[str]
+) -> tuple[list[SourceSpec], list[str], list[str]]:
+    """The sources among files, the lines that they begin with (no database's), and why the others are left out.
+
+    What was seen is added to `notes`.
+    """
+    sources: list[SourceSpec] = []
+    text: list[str] = []
+    unread: list[str] = []
+    for file in files:
+        told = len(notes)
+        looks = look_at(file, formats, notes)
+        if not looks:
+            unread += notes[told:]
+        else:
+            is_archive = looks[0].in_archive  # each member is then looked at again
+            path = glob.escape(str(file.relative_to(folder)))
+            sources.append(SourceSpec(path, None if is_archive else looks[0].reading.name))
+        for look in looks:
+            if look.reading.kind != "database":
+                text += look.beginning.decode("utf-8", "replace").splitlines()
+    return sources, text, unread
+
+
+def repository_in(folder: Path, bundles: Sequence[Path]) -> str | None:
+    """The folder's own repository, else a bundle, a bare clone or a checkout in it; relative to the folder."""
+    own = [folder] if (folder / ".git").exists() else []
+    checkouts = sorted(git.parent for git in folder.glob("*/.git"))
+    found = [*own, *bundles[-1:], *bare_repositories(folder), *checkouts]
+    return str(found[0].relative_to(folder)) if found else None
 
 
 def visible_files(folder: Path) -> Iterable[Path]:
@@ -195,6 +212,18 @@ def first_named(names: Iterable[str], seen: Counter[str]) -> str | None:
     return next((lower[name] for name in names if name in lower), None)
 
 
+APP: Final = (
+    "# The application, for `prove`: root is the folder that holds manage.py, at the revision that was deployed;",
+    "# python is the interpreter that has its packages; [app.environment] has what its settings insist on.",
+    "# [app]",
+    '# root = "../application"',
+    '# settings = "config.settings"',
+    '# python = "../application/.venv/bin/python"',
+    '# environment = { SECRET_KEY = "x" }',
+    '# endpoint = "POST /jobs/7/done"  # what you suspect yourself, where the logs accuse nothing',
+)
+
+
 def to_toml(discovery: Discovery) -> str:
     """A commented case.toml to start from."""
     case = discovery.case
@@ -222,14 +251,7 @@ def to_toml(discovery: Discovery) -> str:
             )
         ),
         "",
-        "# The application, for `prove`: root is the folder that holds manage.py, at the revision that was deployed;",
-        "# python is the interpreter that has its packages; [app.environment] has what its settings insist on.",
-        "# [app]",
-        '# root = "../application"',
-        '# settings = "config.settings"',
-        '# python = "../application/.venv/bin/python"',
-        '# environment = { SECRET_KEY = "x" }',
-        '# endpoint = "POST /jobs/7/done"  # what you suspect yourself, where the logs accuse nothing',
+        *APP,
         "",
         "# One [[source]] a file or glob. clock: sources with the same one may be compared stamp by stamp.",
         '# ordered_by: "writer" if lines stand as one writer wrote them, "stamp" for a merged or sorted export.',

@@ -37,26 +37,19 @@ def conditional_delete(site: Site) -> Proposal:
     first = next((index for index, each in enumerate(statements[:at]) if writes(each)), at)
     if any(m.matches(arg.value, m.Name(row)) for each in statements[first:at] for arg in find(each, cst.Arg)):
         raise NotOffered(f"what is written before the delete may refer to `{row}`")
-    imports: list[Import | None] = [imported, model_import(site, model.name)]
     deleted = site.fresh("deleted")
     delete = site.statement(f"{deleted}, _ = {model.name}.{model.manager}.filter(pk={row}.pk).delete()")
     answer = site.statement(f"if not {deleted}:\n    pass").with_changes(body=refusal(site, guard))
     decide = [_in_place_of(statements[at], delete), answer]
     changed = [*statements[:first], *decide, *statements[first:at], *statements[at + 1 :]]
-    if any(map(writes, changed[first + len(decide) :])):
-        atomic, transaction = atomic_import(site)
-        imports.append(transaction)
-        # what comes before the first write is only read: no transaction has to hold it
-        kept = first if statements[:first] == span.statements[:first] else 0
-        part = Span(span.block, span.first + kept, span.last, span.around)
-        function = wrapped(site, part, changed[kept:], atomic)
-    else:
-        body = span.block.body
-        function = with_block(site, span.block, [*body[: span.first], *changed, *body[span.last + 1 :]])
+    # what comes before the first write is only read: no transaction has to hold it
+    kept = first if statements[:first] == span.statements[:first] else 0
+    goes_on = any(map(writes, changed[first + len(decide) :]))
+    function, transaction = _put(site, span, changed, kept if goes_on else None)
     return proposal(
         site,
         function,
-        imports,
+        [imported, model_import(site, model.name), transaction],
         name=NAME,
         title="Delete only if the row is still there",
         why="The database deletes a row once: the request whose DELETE finds none has come second, and nothing of it"
@@ -64,6 +57,21 @@ def conditional_delete(site: Site) -> Proposal:
         loser=f"the refusal for a row that is not there: {guard.answer}",
         waits="its DELETE waits until the first request's transaction has ended; reading does not wait",
     )
+
+
+def _put(
+    site: Site, span: Span, changed: list[Statement], kept: int | None
+) -> tuple[cst.FunctionDef, Import | None]:
+    """The function with these statements in the span's place, and what it then imports.
+
+    kept: how many of them stay before a transaction around the others; None: they need none
+    """
+    if kept is None:
+        body = span.block.body
+        return with_block(site, span.block, [*body[: span.first], *changed, *body[span.last + 1 :]]), None
+    atomic, transaction = atomic_import(site)
+    part = Span(span.block, span.first + kept, span.last, span.around)
+    return wrapped(site, part, changed[kept:], atomic), transaction
 
 
 def _in_place_of(old: Statement, new: Statement) -> Statement:
